@@ -1,0 +1,34 @@
+# Language level, warnings as errors, hardening and sanitizers.
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+add_compile_definitions(_GNU_SOURCE PBTS_VERSION="${PROJECT_VERSION}")
+add_compile_options(
+    -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+    -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wno-unused-parameter
+    -fno-strict-aliasing -fno-common)
+option(PBTS_WERROR "warnings are errors" ON)
+if(PBTS_WERROR)
+    add_compile_options(-Werror)
+endif()
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+    add_compile_options(-Wdocumentation -Wno-documentation-unknown-command)
+endif()
+
+set(PBTS_SANITIZE "" CACHE STRING "sanitizers, as after -fsanitize=")
+if(PBTS_SANITIZE)
+    add_compile_options(-fsanitize=${PBTS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+    add_link_options(-fsanitize=${PBTS_SANITIZE})
+endif()
+
+option(PBTS_HARDEN "fortify, PIE, RELRO, stack protector" OFF)
+if(PBTS_HARDEN)
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+                        -fstack-clash-protection -fcf-protection)
+    include(CheckPIESupported)
+    check_pie_supported(LANGUAGES C)
+    add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+endif()

@@ -1,0 +1,33 @@
+# Everything that is not ours, as imported targets.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
+pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
+pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
+pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
+
+# blst: a system one, or the one tools/fetch_blst.sh built from the pinned tarball.
+set(PBTS_BLST_DIR ${CMAKE_SOURCE_DIR}/build/deps/blst CACHE PATH "folder with libblst.a and blst.h")
+pkg_check_modules(BLST QUIET IMPORTED_TARGET libblst)
+if(BLST_FOUND)
+    add_library(blst ALIAS PkgConfig::BLST)
+else()
+    if(NOT EXISTS ${PBTS_BLST_DIR}/libblst.a)
+        message(FATAL_ERROR "blst is missing: run tools/fetch_blst.sh, or ./run --build which does all")
+    endif()
+    add_library(blst STATIC IMPORTED)
+    set_target_properties(blst PROPERTIES IMPORTED_LOCATION ${PBTS_BLST_DIR}/libblst.a
+                          INTERFACE_INCLUDE_DIRECTORIES ${PBTS_BLST_DIR}/include)
+endif()
+
+# Which module (or program) may see which library. Nobody else gets its headers.
+set(PBTS_LIBS_hash PkgConfig::CRYPTO)
+set(PBTS_LIBS_bls blst)
+set(PBTS_LIBS_store PkgConfig::LMDB)
+set(PBTS_LIBS_wire PkgConfig::JANSSON PkgConfig::CRYPTO)
+set(PBTS_LIBS_net Threads::Threads)
+set(PBTS_LIBS_pbts-tracker PkgConfig::MICROHTTPD PkgConfig::JANSSON PkgConfig::INIH Threads::Threads)
+set(PBTS_LIBS_pbts PkgConfig::CURL PkgConfig::JANSSON PkgConfig::CRYPTO Threads::Threads)

@@ -1,0 +1,98 @@
+/* ledger/ledger.h - SC.Init, SC.Read, SC.Write (paper, figure 9) on the local ledger.
+ *
+ * An append-only chain of entries in the store. Each entry names the hash of the one before and is
+ * signed by the tracker key (purpose LEDGER), so that a copy can be checked by anybody, row by
+ * row, without the tracker. One entry holds one group commit: absolute values of the accounts it
+ * changed. Only the owner writes (its secret key is asked for and checked against the INIT entry);
+ * reads fall back to the predecessor's accounts, one hop, never further.
+ *
+ * Entry, big-endian:
+ *    0  u64 sequence            88  u8  kind (1 INIT, 2 WRITE, 3 SEAL)
+ *    8  u8[32] previous hash    89  u32 row count, then rows or the INIT body
+ *   40  u64 unix_time           ..  u8[48] signature over everything before it
+ *   48  u8[32] iid
+ *   80  u64 epoch
+ *  INIT body: owner key[96], u8 has_referrer, referrer iid[32], u64 referrer_last_epoch,
+ *             u16 attestation length, attestation
+ *  WRITE row: uid_hash[32], SHA-256(pk)[32], u64 up, u64 down, u32 generation, u32 user_no
+ *  SEAL body: successor iid[32]
+ * The hash of an entry is SHA-256 of all its bytes, signature included.
+ */
+#ifndef PBTS_LEDGER_LEDGER_H
+#define PBTS_LEDGER_LEDGER_H
+
+#include "base/mem.h"
+#include "bls/bls.h"
+#include "store/store.h"
+
+enum { PBTS_LEDGER_ROWS_MAX = 10000 };
+
+typedef struct {
+    uint8_t uid_hash[32];
+    uint8_t key_hash[32]; /* SHA-256 of the 96-byte public key */
+    uint64_t up_bytes, down_bytes; /* absolute */
+    uint32_t generation;           /* of the passkey */
+    uint32_t user_no;
+} pbts_ledger_account;
+
+typedef struct {
+    uint8_t iid[32];
+    pbts_bls_public owner;
+    bool has_referrer;
+    uint8_t referrer_iid[32];
+    uint64_t referrer_last_epoch; /* epoch of the predecessor's last entry */
+    pbts_span attestation;        /* may be empty; at most 64 KiB */
+} pbts_ledger_params;
+
+typedef struct {
+    uint64_t sequence; /* of the last entry; 0 is INIT */
+    uint8_t head_hash[32];
+    uint64_t unix_time, epoch;
+    bool sealed;
+    uint8_t successor_iid[32];
+} pbts_ledger_head;
+
+/* SC.Init: write entry 0. PBTS_EXISTS when there is a ledger; store errors. */
+PBTS_MUST_USE pbts_status pbts_ledger_init(pbts_txn *txn, const pbts_ledger_params *params,
+                                           const pbts_bls_secret *owner_secret, uint64_t unix_time);
+/* The INIT parameters and the head. PBTS_NOT_FOUND without a ledger. Spans borrow from the txn. */
+PBTS_MUST_USE pbts_status pbts_ledger_params_read(pbts_txn *txn, pbts_ledger_params *out);
+PBTS_MUST_USE pbts_status pbts_ledger_head_read(pbts_txn *txn, pbts_ledger_head *out);
+
+/* SC.Read with the one-hop referrer; `from_referrer` tells which one answered. PBTS_NOT_FOUND. */
+PBTS_MUST_USE pbts_status pbts_ledger_read(pbts_txn *txn, pbts_ledger_account *out,
+                                           bool *from_referrer, const uint8_t uid_hash[static 32]);
+/* SC.Write: append one entry with `count` rows (1..PBTS_LEDGER_ROWS_MAX) and update the accounts.
+ * PBTS_DENIED when owner_secret is not the owner's, or the ledger is sealed. The entry's time never
+ * goes back: the larger of unix_time and the head's is used. */
+PBTS_MUST_USE pbts_status pbts_ledger_write(pbts_txn *txn, const pbts_ledger_account *rows,
+                                            size_t count, const pbts_bls_secret *owner_secret,
+                                            uint64_t unix_time);
+PBTS_MUST_USE pbts_status pbts_ledger_seal(pbts_txn *txn, const uint8_t successor_iid[static 32],
+                                           const pbts_bls_secret *owner_secret, uint64_t unix_time);
+
+/* Verify a chain of entries one by one, from a store or a file. Signatures are summed and checked
+ * every 512 entries and at the end (all have one signer). */
+typedef struct pbts_ledger_verifier pbts_ledger_verifier;
+PBTS_MUST_USE pbts_status pbts_ledger_verifier_new(pbts_ledger_verifier **out, pbts_mem *mem);
+void pbts_ledger_verifier_free(pbts_ledger_verifier *verifier);
+/* PBTS_MALFORMED (form, broken chain, sequence, time going back, second INIT, entry after SEAL),
+ * PBTS_BAD_SIGNATURE. `problem`: static text. */
+PBTS_MUST_USE pbts_status pbts_ledger_verifier_add(pbts_ledger_verifier *verifier,
+                                                   const char **problem, pbts_span entry);
+PBTS_MUST_USE pbts_status pbts_ledger_verifier_finish(pbts_ledger_verifier *verifier,
+                                                      const char **problem,
+                                                      pbts_ledger_head *head,
+                                                      pbts_ledger_params *params);
+
+/* The rows of a checked WRITE entry (0 of other kinds). */
+PBTS_MUST_USE pbts_status pbts_ledger_entry_rows(pbts_span entry, pbts_cursor *rows,
+                                                 uint32_t *count);
+PBTS_MUST_USE pbts_status pbts_ledger_row_decode(pbts_ledger_account *out, pbts_cursor *rows);
+
+/* Export file: "pbts-ledger1\n", then per entry u32 length and the entry. Import of a predecessor's: the
+ * caller verifies all entries, then puts the final accounts into PBTS_TABLE_REFERRER. */
+#define PBTS_LEDGER_FILE_MAGIC "pbts-ledger1\n"
+PBTS_MUST_USE pbts_status pbts_ledger_referrer_put(pbts_txn *txn, const pbts_ledger_account *row);
+
+#endif

@@ -1,0 +1,61 @@
+/* receipt/receipt.h - what a receipt says and the exact bytes that are signed (DESIGN section 5).
+ *
+ * A receipt is a receiver's signature that it got verified pieces from a sender. Here: the plain
+ * value, the message bytes for each purpose, making and checking one. Crediting is tracker/'s.
+ */
+#ifndef PBTS_RECEIPT_RECEIPT_H
+#define PBTS_RECEIPT_RECEIPT_H
+
+#include "base/writer.h"
+#include "bls/bls.h"
+#include "torrent/metainfo.h"
+#include "torrent/piece_set.h"
+
+enum { PBTS_IID_LEN = 32, PBTS_UID_LEN_MAX = 32, PBTS_UID_HASH_LEN = 32 };
+
+typedef enum { PBTS_FORM_PIECE = 1, PBTS_FORM_CUMULATIVE = 2 } pbts_receipt_form;
+
+/* Spans are borrowed. */
+typedef struct {
+    pbts_receipt_form form;
+    uint8_t iid[PBTS_IID_LEN];
+    uint8_t infohash[PBTS_INFOHASH_LEN];
+    pbts_bls_public sender;
+    pbts_bls_public receiver;
+    uint64_t epoch;
+    uint32_t piece_index;                    /* PIECE */
+    uint8_t piece_hash[PBTS_PIECE_HASH_LEN]; /* PIECE: the torrent's own, never the client's word */
+    pbts_span bitmap;                        /* CUMULATIVE: a checked piece set */
+} pbts_receipt;
+
+/* Append the message that is signed:
+ *  PIECE       iid[32] infohash[20] pk_sender[96] pk_receiver[96] piece_hash[32] u32 index u64 epoch
+ *  CUMULATIVE  iid[32] infohash[20] pk_sender[96] pk_receiver[96] u64 epoch u32 count SHA-256(bitmap) */
+enum { PBTS_RECEIPT_MESSAGE_MAX = 32 + 20 + 96 + 96 + 32 + 4 + 8 };
+void pbts_receipt_message(pbts_writer *writer, const pbts_receipt *receipt);
+pbts_bls_purpose pbts_receipt_purpose(pbts_receipt_form form);
+void pbts_receipt_hash(pbts_bls_g1_point *out, const pbts_receipt *receipt);
+
+void pbts_receipt_sign(pbts_bls_signature *out, const pbts_receipt *receipt,
+                       const pbts_bls_secret *receiver_secret);
+
+/* The other signed messages of DESIGN section 5. */
+void pbts_message_register(pbts_writer *writer, const uint8_t iid[static PBTS_IID_LEN],
+                           const pbts_bls_public *key, pbts_span uid);
+void pbts_message_announce(pbts_writer *writer, const uint8_t iid[static PBTS_IID_LEN],
+                           const pbts_bls_public *key,
+                           const uint8_t infohash[static PBTS_INFOHASH_LEN], uint8_t event,
+                           uint64_t unix_time);
+void pbts_message_report(pbts_writer *writer, const uint8_t iid[static PBTS_IID_LEN],
+                         const pbts_bls_public *key, uint64_t unix_time,
+                         const uint8_t statements_sha256[static 32]);
+void pbts_message_ticket(pbts_writer *writer, const uint8_t iid[static PBTS_IID_LEN],
+                         const pbts_bls_public *key, uint64_t allowance_bytes, uint64_t issued,
+                         uint64_t expires);
+enum { PBTS_MESSAGE_MAX = 320 }; /* longest of all messages here */
+
+/* uid: 1..32 bytes of [A-Za-z0-9._-]; uid_hash = SHA-256("pbts/uid/1" || uid). */
+bool pbts_uid_is_valid(pbts_span uid);
+void pbts_uid_hash(uint8_t out[static PBTS_UID_HASH_LEN], pbts_span uid);
+
+#endif

@@ -1,0 +1,71 @@
+/* store/store.h - the tracker's durable state: ordered tables of bytes, and transactions over them.
+ *
+ * One writer at a time, any number of readers beside it; a commit is on disk (fsync) when it
+ * returns PBTS_OK, and after a kill -9 or power cut the next open sees exactly the committed
+ * transactions. What the rows mean is their owner's business (tracker/, ledger/). Backend: LMDB.
+ */
+#ifndef PBTS_STORE_STORE_H
+#define PBTS_STORE_STORE_H
+
+#include "base/cursor.h"
+
+typedef enum {
+    PBTS_TABLE_META,       /* text name -> value */
+    PBTS_TABLE_USERS,      /* u32 user_no -> user row */
+    PBTS_TABLE_UIDS,       /* uid_hash[32] -> u32 user_no */
+    PBTS_TABLE_KEYS,       /* SHA-256(pk)[32] -> u32 user_no */
+    PBTS_TABLE_TORRENTS,   /* u32 torrent_no -> torrent row */
+    PBTS_TABLE_INFOHASHES, /* infohash[20] -> u32 torrent_no, u8 version */
+    PBTS_TABLE_METAINFO,   /* u32 torrent_no -> the .torrent file */
+    PBTS_TABLE_PIECES,     /* u32 torrent_no -> piece hashes and sizes, see tracker/ */
+    PBTS_TABLE_CLAIMS,     /* u32 period, u32 receiver, u32 sender, u32 torrent -> bitmap */
+    PBTS_TABLE_HELD,       /* u32 receiver, u64 order -> held credit */
+    PBTS_TABLE_LEDGER,     /* u64 sequence -> ledger entry */
+    PBTS_TABLE_ACCOUNTS,   /* uid_hash[32] -> ledger account */
+    PBTS_TABLE_REFERRER,   /* uid_hash[32] -> account of the predecessor */
+    PBTS_TABLES
+} pbts_table;
+
+typedef struct pbts_store pbts_store; /* usable from any thread */
+typedef struct pbts_txn pbts_txn;     /* one thread at a time */
+
+typedef struct {
+    uint64_t size_max_bytes; /* of the data file; past it commits give PBTS_FULL */
+    uint32_t readers_max;    /* concurrent read transactions; 0: 126 */
+    bool read_only;          /* for tools beside a running daemon */
+    bool no_sync;            /* tests of speed floors only: a commit may be lost by a power cut */
+} pbts_store_config;
+
+/* Open or create in `directory` (must exist). PBTS_IO (errno is set), PBTS_CORRUPT, PBTS_DENIED
+ * (another process has it open for writing), PBTS_NOT_FOUND (read_only and nothing there). */
+PBTS_MUST_USE pbts_status pbts_store_open(pbts_store **out, const char *directory,
+                                          const pbts_store_config *config);
+void pbts_store_close(pbts_store *store); /* NULL is a no-op; no transaction may be open */
+uint64_t pbts_store_used_bytes(pbts_store *store);
+
+/* PBTS_BUSY (readers_max), PBTS_NO_MEMORY, PBTS_IO. Begin of a write waits for the other writer. */
+PBTS_MUST_USE pbts_status pbts_txn_begin(pbts_txn **out, pbts_store *store, bool write);
+/* Ends the transaction either way. PBTS_OK: durable. PBTS_FULL, PBTS_IO: nothing was changed. */
+PBTS_MUST_USE pbts_status pbts_txn_commit(pbts_txn *txn);
+void pbts_txn_abort(pbts_txn *txn); /* NULL is a no-op */
+
+/* Borrowed until the next write in, or the end of, the transaction. PBTS_NOT_FOUND. */
+PBTS_MUST_USE pbts_status pbts_txn_get(pbts_txn *txn, pbts_span *out, pbts_table table,
+                                       pbts_span key);
+/* Insert or replace. PBTS_FULL, PBTS_NO_MEMORY, PBTS_IO: the transaction can only be aborted. */
+PBTS_MUST_USE pbts_status pbts_txn_put(pbts_txn *txn, pbts_table table, pbts_span key,
+                                       pbts_span value);
+PBTS_MUST_USE pbts_status pbts_txn_delete(pbts_txn *txn, pbts_table table, pbts_span key);
+
+/* Walk rows in key order from `from` (inclusive; empty: the first) while keys begin with `prefix`.
+ * Read transactions, or a write transaction that is not written to meanwhile. */
+typedef struct pbts_rows pbts_rows;
+PBTS_MUST_USE pbts_status pbts_rows_open(pbts_rows **out, pbts_txn *txn, pbts_table table,
+                                         pbts_span from, pbts_span prefix);
+bool pbts_rows_next(pbts_rows *rows, pbts_span *key, pbts_span *value);
+void pbts_rows_close(pbts_rows *rows); /* NULL is a no-op */
+/* The last row of a table; PBTS_NOT_FOUND when it is empty. */
+PBTS_MUST_USE pbts_status pbts_txn_last(pbts_txn *txn, pbts_table table, pbts_span *key,
+                                        pbts_span *value);
+
+#endif

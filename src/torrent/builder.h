@@ -1,0 +1,32 @@
+/* torrent/builder.h - make a metainfo from file contents. Bytes go in, the .torrent comes out;
+ * opening and reading the files is the caller's. */
+#ifndef PBTS_TORRENT_BUILDER_H
+#define PBTS_TORRENT_BUILDER_H
+
+#include "torrent/metainfo.h"
+
+typedef enum { PBTS_TORRENT_V1, PBTS_TORRENT_V2, PBTS_TORRENT_HYBRID } pbts_torrent_version;
+
+typedef struct {
+    pbts_torrent_version version;
+    uint32_t piece_length;  /* a power of two, PBTS_PIECE_LENGTH_MIN..MAX */
+    pbts_span name;         /* of the file or folder */
+    bool single_file;       /* content is one file called `name` */
+    pbts_span announce;     /* may be empty */
+    pbts_span comment;      /* may be empty */
+    uint64_t created_at;    /* unix seconds; 0 leaves it out */
+} pbts_torrent_options;
+
+typedef struct pbts_torrent_builder pbts_torrent_builder;
+
+PBTS_MUST_USE pbts_status pbts_torrent_builder_new(pbts_torrent_builder **out, pbts_mem *mem,
+                                                   const pbts_torrent_options *options);
+void pbts_torrent_builder_free(pbts_torrent_builder *builder); /* NULL is a no-op */
+/* Files in ascending order of path ("/"-joined); each: one begin, then its bytes in any portions. */
+PBTS_MUST_USE pbts_status pbts_torrent_builder_begin_file(pbts_torrent_builder *builder,
+                                                          pbts_span path, uint64_t length_bytes);
+PBTS_MUST_USE pbts_status pbts_torrent_builder_add(pbts_torrent_builder *builder, pbts_span bytes);
+/* The finished file, private=1; borrowed from the builder until it is freed. */
+PBTS_MUST_USE pbts_status pbts_torrent_builder_finish(pbts_torrent_builder *builder, pbts_span *out);
+
+#endif

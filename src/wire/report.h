@@ -1,0 +1,77 @@
+/* wire/report.h - the body of POST /report, in bencode and in JSON, as one value.
+ *
+ * bencode (application/x-bencode), short keys so that a report of thousands of pieces stays small:
+ *   { "a": aggregate signature[48]?, "i": iid[32]?, "l": [statement...], "s": REPORT signature[48],
+ *     "t": unix time, "u": uid of the submitter }
+ *   statement: { "b": bitmap | "c": runs, "e": epoch, "f": form?, "h": infohash[20], "i": index?,
+ *                "n": iid[32]? (default: this instance), "r": receiver uid or key[96],
+ *                "s": sender uid or key[96]? (default: the submitter), "x": signature[48]? }
+ *   A statement has its own "x", or the report has one aggregate "a" over all that have none.
+ *   runs: alternating lengths of absent and present pieces, each an unsigned LEB128 varint.
+ *   The REPORT signature covers SHA-256 of the raw bencoded list "l".
+ * JSON (application/json): { "user_id", "time", "statements": [ {"form", "infohash", "epoch",
+ *   "receiver", "sender"?, "bitmap" (base64) | "pieces" ("0-99,120") | "index", "iid"?, "signature"? } ],
+ *   "aggregate"?, "signature" } with base64 bytes and hex infohash; the REPORT signature covers
+ *   SHA-256 of the canonical bencoding of the statements (the same "l" as above, which both sides can make).
+ *   The prototype's shape { "user_id", "receipts": [ {"receiver_public_key", "sender_pk",
+ *   "piece_hash", "piece_index", "infohash", "timestamp", "signature"} ] } is accepted too: it has no
+ *   REPORT signature (`legacy` is set), each receipt has its own.
+ */
+#ifndef PBTS_WIRE_REPORT_H
+#define PBTS_WIRE_REPORT_H
+
+#include "base/mem.h"
+#include "receipt/receipt.h"
+
+enum { PBTS_REPORT_STATEMENTS_MAX = 10000, PBTS_REPORT_LEN_MAX = 16 * 1024 * 1024 };
+
+/* Who: a uid, or a key, or nothing. */
+typedef struct {
+    pbts_span uid; /* empty when `key` is meant or nobody is named */
+    bool has_key;
+    pbts_bls_public key;
+} pbts_party;
+
+typedef struct {
+    pbts_receipt_form form;
+    bool has_iid;
+    uint8_t iid[PBTS_IID_LEN];
+    uint8_t infohash[PBTS_INFOHASH_LEN];
+    uint64_t epoch;
+    pbts_party receiver, sender; /* sender may be nobody: the submitter */
+    uint32_t piece_index;        /* PIECE */
+    bool has_piece_hash;         /* prototype shape: must equal the torrent's own */
+    uint8_t piece_hash[PBTS_PIECE_HASH_LEN];
+    pbts_span bitmap;            /* CUMULATIVE: bytes as expanded; owned by the report */
+    bool has_signature;
+    pbts_bls_signature signature;
+} pbts_statement;
+
+typedef struct {
+    pbts_mem *mem;
+    pbts_span uid;
+    uint64_t unix_time;
+    bool legacy; /* prototype shape: no REPORT signature */
+    bool has_signature, has_aggregate;
+    pbts_bls_signature signature, aggregate;
+    uint8_t statements_sha256[32];
+    pbts_statement *statements;
+    size_t count;
+    void *owned[2]; /* expanded bitmaps; the parsed JSON */
+} pbts_report;
+
+/* PBTS_MALFORMED with `problem` (static text), PBTS_LIMIT, PBTS_NO_MEMORY. Spans borrow from `body`
+ * or from the report itself; free with pbts_report_free. Runs may expand to at most
+ * PBTS_PIECES_MAX bits a statement and PBTS_REPORT_LEN_MAX bytes in all. */
+PBTS_MUST_USE pbts_status pbts_report_decode_bencode(pbts_report *out, const char **problem,
+                                                     pbts_mem *mem, pbts_span body);
+PBTS_MUST_USE pbts_status pbts_report_decode_json(pbts_report *out, const char **problem,
+                                                  pbts_mem *mem, pbts_span body);
+void pbts_report_free(pbts_report *report);
+
+/* Making one: append the bencoded statement list (chooses bitmap or runs, the shorter), then the envelope. */
+void pbts_report_encode_statements(pbts_writer *writer, const pbts_statement *statements,
+                                   size_t count);
+void pbts_report_encode(pbts_writer *writer, const pbts_report *report, pbts_span statements_raw);
+
+#endif
