@@ -38,6 +38,7 @@ typedef struct {
     bool seeder;         /* left = 0 */
     bool completed;      /* event=completed: counts one download */
     bool partial_seeder; /* BEP 21 paused: downloads nothing, counted as incomplete, sampled as seeder */
+    bool known_only;     /* refuse (PBTS_DENIED) unless this identity is in the swarm already */
     uint32_t want4, want6; /* at most this many peers of each family */
 } pbts_swarm_update;
 
@@ -56,7 +57,7 @@ PBTS_MUST_USE pbts_status pbts_swarms_add(pbts_swarms *swarms, const uint8_t inf
                                           uint32_t torrent_no, uint32_t downloaded);
 /* One announce: join or refresh, and sample. peers4/peers6 have room for 6*want4 and 18*want6 bytes.
  * The asker is never in its own sample, in neither family. PBTS_NOT_FOUND (unknown torrent), PBTS_NO_MEMORY,
- * PBTS_BUSY. A peer that fails to join for want of memory leaves all as it was. */
+ * PBTS_BUSY, PBTS_DENIED (known_only). A peer that fails to join for want of memory leaves all as it was. */
 PBTS_MUST_USE pbts_status pbts_swarms_announce(pbts_swarms *swarms, pbts_swarm_result *out,
                                                uint8_t *peers4, uint8_t *peers6,
                                                const uint8_t infohash[static 20],
