@@ -53,7 +53,8 @@ typedef enum {
 /* "PBTS_V1_PIECE_BLS12381G1_XMD:SHA-256_SSWU_RO_"; static. */
 const char *pbts_bls_domain(pbts_bls_purpose purpose);
 
-/* Keys. Generation: PBTS_IO when the random source fails. From bytes: PBTS_MALFORMED unless 1..r-1. */
+/* Keys. Generation: PBTS_IO when the random source fails. From bytes: PBTS_MALFORMED unless 1..r-1.
+ */
 PBTS_MUST_USE pbts_status pbts_bls_generate(pbts_bls_secret *out, pbts_random *random);
 PBTS_MUST_USE pbts_status pbts_bls_secret_check(const pbts_bls_secret *secret);
 void pbts_bls_public_of(pbts_bls_public *out, const pbts_bls_secret *secret);
@@ -73,8 +74,8 @@ void pbts_bls_signature_encode(pbts_bls_signature *out, const pbts_bls_g1_point 
 /* A point that this program checked before and stored itself: only the encoding is checked. */
 void pbts_bls_public_to_raw(uint8_t out[static PBTS_BLS_PUBLIC_RAW_LEN],
                             const pbts_bls_public_point *point);
-PBTS_MUST_USE pbts_status pbts_bls_public_from_raw(pbts_bls_public_point *out,
-                                                   const uint8_t raw[static PBTS_BLS_PUBLIC_RAW_LEN]);
+PBTS_MUST_USE pbts_status pbts_bls_public_from_raw(
+    pbts_bls_public_point *out, const uint8_t raw[static PBTS_BLS_PUBLIC_RAW_LEN]);
 
 /* Points of messages and sums of points. The weight form computes weight * point, weight > 0. */
 void pbts_bls_hash(pbts_bls_g1_point *out, pbts_bls_purpose purpose, pbts_span message);

@@ -1,9 +1,8 @@
 /* receipt/batch.h - check many receipts with one pairing product.
  *
  * Add receipts; each adds its hashed message to its signer's sum. Then one check: one Miller loop
- * per signer plus one, one final exponentiation. The caller gives each signer a small number
- * (dense from 0), so that grouping is a table look-up. A batch that fails says only "some are bad":
- * the caller splits it. Source: DESIGN section 5, "Verification".
+ * per signer plus one, one final exponentiation. A batch that fails says only "some are bad": the
+ * caller splits it. Source: DESIGN section 5, "Verification".
  */
 #ifndef PBTS_RECEIPT_BATCH_H
 #define PBTS_RECEIPT_BATCH_H
@@ -21,7 +20,7 @@ void pbts_receipt_batch_free(pbts_receipt_batch *batch); /* NULL is a no-op */
 void pbts_receipt_batch_clear(pbts_receipt_batch *batch);
 
 /* Count `hashed` (from pbts_receipt_hash) as signed by `key`; the batch finds equal keys itself.
- * PBTS_LIMIT past the signers, PBTS_NO_MEMORY. `key` is borrowed until clear or free. */
+ * PBTS_LIMIT past the signers, PBTS_NO_MEMORY; nothing is counted then. `key` is copied. */
 PBTS_MUST_USE pbts_status pbts_receipt_batch_add(pbts_receipt_batch *batch,
                                                  const pbts_bls_public_point *key,
                                                  const pbts_bls_g1_point *hashed);

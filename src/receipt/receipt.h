@@ -28,9 +28,11 @@ typedef struct {
     pbts_span bitmap;                        /* CUMULATIVE: a checked piece set */
 } pbts_receipt;
 
-/* Append the message that is signed:
- *  PIECE       iid[32] infohash[20] pk_sender[96] pk_receiver[96] piece_hash[32] u32 index u64 epoch
- *  CUMULATIVE  iid[32] infohash[20] pk_sender[96] pk_receiver[96] u64 epoch u32 count SHA-256(bitmap) */
+/* Append the message that is signed, fields without padding:
+ *  PIECE       iid[32] infohash[20] pk_sender[96] pk_receiver[96]
+ *              piece_hash[32] u32 index u64 epoch
+ *  CUMULATIVE  iid[32] infohash[20] pk_sender[96] pk_receiver[96]
+ *              u64 epoch u32 count SHA-256(bitmap)[32] */
 enum { PBTS_RECEIPT_MESSAGE_MAX = 32 + 20 + 96 + 96 + 32 + 4 + 8 };
 void pbts_receipt_message(pbts_writer *writer, const pbts_receipt *receipt);
 pbts_bls_purpose pbts_receipt_purpose(pbts_receipt_form form);
