@@ -76,12 +76,13 @@ function(pbts_add_fuzz_targets root)
     endforeach()
 endfunction()
 
-# Single-file programs: test helpers and benchmark floors.
-function(pbts_add_helpers root)
+# Single-file programs, put into the folder out: test helpers and benchmark floors.
+function(pbts_add_helpers root out)
     file(GLOB files CONFIGURE_DEPENDS ${root}/*.c)
     foreach(file IN LISTS files)
         get_filename_component(name ${file} NAME_WE)
         add_executable(${name} ${file})
         target_link_libraries(${name} PRIVATE ${PBTS_MODULES} PkgConfig::JANSSON Threads::Threads)
+        set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${out})
     endforeach()
 endfunction()

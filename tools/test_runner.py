@@ -1,0 +1,390 @@
+#!/usr/bin/env python3
+"""Everything that must hold, in stages. Called by ./test, which explains the options.
+
+  checks  the map, headers alone, format, cppcheck, clang-tidy, manual pages, scripts
+  builds  release (gcc, hardened), fuzz (clang), asan and tsan, all with warnings as errors
+  unit    every unit test under ASan and UBSan
+  tsan    the unit tests that use threads under TSan
+  fuzz    every fuzz target: its corpus, then two seconds of new inputs
+  e2e     tests/e2e/*.sh and *.py against the built programs
+  soak    the crash test with 200 kills; only when asked for
+
+An end-to-end test is an executable file that prints "ok NAME", "not ok NAME" or "skip NAME" per
+test and ends non-zero on failure. Lines among its first ten may say
+  # build: asan tsan      which builds to run it against (default asan; also release)
+  # timeout: 200          seconds (default 120)
+  # alone: WHY            run while no other test runs
+It gets PBTS_BIN (programs to test), PBTS_HELPERS (programs of tests/helpers), PBTS_ROOT, PBTS_BUILD
+(the build's name) and PBTS_TEST_DATA, an empty folder of its own that is removed afterwards.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import test_process
+from test_report import Report, Result, judge
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+LOGS = BUILD / "test-logs"
+JOBS = max(2, os.cpu_count() or 2)
+BUILD_LIMIT_S, CHECK_LIMIT_S, UNIT_LIMIT_S, E2E_LIMIT_S = 1200, 300, 300, 120
+FUZZ_SECONDS, SOAK_KILLS, SOAK_LIMIT_S = 2, 200, 3600
+CODE_FOLDERS = ("include", "src", "apps", "tests", "bench")
+PROGRAMS = ("pbts-tracker", "pbts")
+DEFAULT_STAGES = ("checks", "builds", "unit", "tsan", "fuzz", "e2e")
+
+
+def sources(*suffixes, folders=CODE_FOLDERS):
+    return sorted(str(p.relative_to(ROOT)) for f in folders for p in (ROOT / f).rglob("*")
+                  if p.suffix in suffixes)
+
+
+def file_name(test_name):
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", test_name)
+
+
+def personality():
+    """TSan of gcc 12 cannot start under high-entropy address randomisation; switch it off."""
+    wrapper = ["setarch", os.uname().machine, "-R"]
+    works = subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode == 0
+    return wrapper if works else []
+
+
+class Runner:
+    def __init__(self, report, pattern, fuzz_seconds):
+        self.report = report
+        self.pattern = re.compile(pattern) if pattern else None
+        self.fuzz_seconds = fuzz_seconds
+        self.built = {}
+        self.serial = 0
+
+    def wanted(self, name):
+        return self.pattern is None or self.pattern.search(name)
+
+    def log_for(self, name):
+        path = LOGS / (file_name(name) + ".log")
+        path.write_bytes(b"")
+        return path
+
+    def simple(self, name, command, limit_s=CHECK_LIMIT_S, env=None):
+        """A test that is one command: status 0 passes."""
+        log = self.log_for(name)
+        outcome = test_process.run(command, log, limit_s, name, env=env, cwd=ROOT)
+        bad = outcome.code or outcome.timed_out
+        self.report.add(name, "fail" if bad else "pass", outcome.seconds, log,
+                        "time limit" if outcome.timed_out else "")
+        return not bad
+
+    def program(self, name, command, limit_s, env=None, each=False):
+        """A program that prints a line per test; sanitizer reports of its children count too."""
+        log = self.log_for(name)
+        reports = LOGS / "sanitizer" / log.stem
+        options = sanitizer_options(reports)
+        outcome = test_process.run(command, log, limit_s, name, env={**options, **(env or {})},
+                                   cwd=ROOT)
+        results = judge(outcome, log.read_text(errors="replace"))
+        for found in sorted(reports.parent.glob(reports.name + ".*")):
+            with open(log, "ab") as out:
+                out.write(b"\n" + found.read_bytes())
+            results.append(Result("fail", f"sanitizer report {found.name}"))
+        self.report.add_program(name, results, outcome.seconds, log, each)
+        return not any(r.verdict == "fail" for r in results)
+
+    # builds ------------------------------------------------------------------------------
+
+    def configure(self, preset):
+        return self.simple_once(f"configure/{preset}", ["cmake", "--preset", preset])
+
+    def build(self, preset, targets=()):
+        if not self.configure(preset):
+            return False
+        command = ["cmake", "--build", str(BUILD / preset), "-j", str(JOBS)]
+        if targets:
+            command += ["--target", *targets]
+        return self.simple_once(f"build/{preset}", [*command, "--", "-k", "0"], BUILD_LIMIT_S)
+
+    def simple_once(self, name, command, limit_s=CHECK_LIMIT_S):
+        if name not in self.built:
+            self.built[name] = self.simple(name, command, limit_s)
+        return self.built[name]
+
+    def unit_tests(self, preset):
+        """(name, program) of every unit test that CMake knows in this build."""
+        shown = subprocess.run(["ctest", "--test-dir", str(BUILD / preset), "--show-only=json-v1"],
+                               capture_output=True, text=True, check=False)
+        tests = json.loads(shown.stdout or "{}").get("tests", [])
+        return sorted((t["name"], t["command"][0]) for t in tests if t.get("command"))
+
+    # stages ------------------------------------------------------------------------------
+
+    def checks(self):
+        clang_format = ["clang-format", "--dry-run", "-Werror", *sources(".c", ".h")]
+        cache = BUILD / "cppcheck"
+        cache.mkdir(parents=True, exist_ok=True)
+        cppcheck = ["cppcheck", "-q", f"-j{JOBS}", "--std=c11", "--language=c", "--error-exitcode=1",
+                    "--enable=warning,performance,portability", "--inline-suppr", "-D_GNU_SOURCE",
+                    "--suppressions-list=tools/cppcheck.supp", f"--cppcheck-build-dir={cache}",
+                    "-DPBTS_VERSION=\"0\"", "-Iinclude", "-Isrc",
+                    *sources(".c", folders=("src", "apps", "bench"))]
+        table = [
+            ("layers", [sys.executable, "tools/check_layers.py", "src"]),
+            ("headers alone, gcc", ["tools/check_headers.sh", "gcc"]),
+            ("headers alone, clang", ["tools/check_headers.sh", "clang"]),
+            ("format", clang_format),
+            ("cppcheck", cppcheck),
+            ("scripts parse", ["bash", "-c", SCRIPTS_PARSE]),
+        ]
+        pages = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "man").glob("*.[1-8]"))
+        if pages and shutil.which("mandoc"):
+            table.append(("manual pages", ["mandoc", "-Tlint", "-Wwarning", *pages]))
+        for name, command in table:
+            if self.wanted(f"checks/{name}"):
+                self.simple(f"checks/{name}", command)
+        if self.wanted("checks/clang-tidy") and self.configure("fuzz"):
+            self.simple("checks/clang-tidy", [sys.executable, "tools/check_tidy.py", "build/fuzz"])
+
+    def builds(self):
+        for preset in ("release", "fuzz", "asan"):
+            self.build(preset)
+        self.build_tsan()
+        if self.built.get("build/release"):
+            self.simple("checks/no mutable globals",
+                        [sys.executable, "tools/check_globals.py", "build/release"])
+
+    def build_tsan(self):
+        """Only what TSan is asked about: the programs and the unit tests with threads."""
+        if not self.configure("tsan"):
+            return
+        unit = [Path(program).name for name, program in self.unit_tests("tsan") if threaded(name)]
+        apps = [p for p in PROGRAMS if list((ROOT / "apps" / p).rglob("*.c"))]
+        if unit or apps:
+            self.build("tsan", [*apps, *unit])
+
+    def unit(self):
+        self.build("asan")
+        self.in_parallel([
+            lambda n=name, p=program: self.program(f"unit/{n}", [p], UNIT_LIMIT_S, UNIT_ENV)
+            for name, program in self.unit_tests("asan") if self.ready(f"unit/{name}", program)])
+
+    def tsan(self):
+        self.build_tsan()
+        wrap = personality()
+        self.in_parallel([
+            lambda n=name, p=program: self.program(f"tsan/{n}", [*wrap, p], UNIT_LIMIT_S, UNIT_ENV)
+            for name, program in self.unit_tests("tsan")
+            if threaded(name) and self.ready(f"tsan/{name}", program)])
+
+    def ready(self, name, program):
+        if not self.wanted(name):
+            return False
+        if not Path(program).exists():
+            self.report.add(name, "fail", 0, why="was not built")
+            return False
+        return True
+
+    def fuzz(self):
+        self.build("fuzz")
+        self.in_parallel([lambda t=target: self.fuzz_one(t) for target in fuzz_targets()
+                          if self.wanted(f"fuzz/{target}")])
+
+    def fuzz_one(self, noun):
+        name, program = f"fuzz/{noun}", BUILD / "fuzz/fuzz" / f"fuzz_{noun}"
+        seeds = ROOT / "tests/fuzz/corpus" / noun
+        if not self.ready(name, program):
+            return
+        if not seeds.is_dir() or not any(seeds.iterdir()):
+            self.report.add(name, "fail", 0, why=f"no seeds in {seeds}")
+            return
+        grown, crashes = BUILD / "fuzz-corpus" / noun, LOGS / "crashes"
+        grown.mkdir(parents=True, exist_ok=True)
+        crashes.mkdir(exist_ok=True)
+        command = [str(program), f"-max_total_time={self.fuzz_seconds}", "-timeout=10",
+                   "-rss_limit_mb=2048", "-print_final_stats=1",
+                   f"-artifact_prefix={crashes}/{noun}-", str(grown), str(seeds)]
+        words = ROOT / "tests/fuzz/dict" / f"{noun}.dict"
+        if words.exists():
+            command.insert(1, f"-dict={words}")
+        self.simple(name, command, self.fuzz_seconds + CHECK_LIMIT_S)
+
+    def e2e(self):
+        files = [f for f in e2e_files() if self.wanted(f"e2e/{f.name}")]
+        jobs = [(f, build) for f in files for build in header(f, "build", "asan").split()]
+        for build in sorted({build for _, build in jobs}):
+            self.build_tsan() if build == "tsan" else self.build(build)
+        if jobs:
+            self.build("asan")      # the helpers are taken from there
+        alone = [(f, b) for f, b in jobs if header(f, "alone", "")]
+        self.in_parallel([lambda f=f, b=b: self.e2e_one(f, b) for f, b in jobs
+                          if (f, b) not in alone], workers=2)
+        for file, build in alone:
+            self.e2e_one(file, build)
+
+    def e2e_one(self, file, build, limit_s=None, extra=None):
+        folder = BUILD / "bin" if build == "release" else BUILD / build / "bin"
+        limit_s = limit_s or int(header(file, "timeout", str(E2E_LIMIT_S)))
+        scratch = Path(tempfile.mkdtemp(prefix="pbts-test-"))
+        env = {"PBTS_BIN": str(folder), "PBTS_BUILD": build, "PBTS_ROOT": str(ROOT),
+               "PBTS_HELPERS": str(BUILD / "asan/bin"), "PBTS_TEST_DATA": str(scratch),
+               "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
+        wrap = personality() if build == "tsan" else []
+        name = f"e2e/{file.name} ({build})"
+        try:
+            if not self.program(name, [*wrap, str(file)], limit_s, env, each=True):
+                keep_logs(scratch, LOGS / (file_name(name) + ".files"))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def soak(self):
+        file = ROOT / "tests/e2e/crash.py"
+        if not file.exists():
+            self.report.add("soak/crash.py", "skip", 0, why="there is no such test")
+            return
+        self.build("asan")
+        for build in header(file, "build", "asan").split():
+            self.build(build)
+            self.e2e_one(file, build, SOAK_LIMIT_S, {"PBTS_CRASH_KILLS": str(SOAK_KILLS)})
+
+    def in_parallel(self, calls, workers=JOBS):
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(call) for call in calls]:
+                done.result()
+
+
+UNIT_ENV = {"CMOCKA_MESSAGE_OUTPUT": "TAP"}
+SCRIPTS_PARSE = r"""
+set -e
+for f in run test .ci/run $(find tools tests bench deploy -type f -name '*.sh'); do bash -n "$f"; done
+find tools tests bench -type f -name '*.py' -print0 | xargs -0 -r python3 -c '
+import ast, sys
+for name in sys.argv[1:]: ast.parse(open(name, encoding="utf-8").read(), name)'
+"""
+
+
+def sanitizer_options(log_path):
+    """Reports go to files, so that one of a background daemon is not lost."""
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    for old in log_path.parent.glob(log_path.name + ".*"):
+        old.unlink()
+    common = f"log_path={log_path}"
+    suppressions = ROOT / "tests/sanitizers/tsan.supp"
+    tsan = f":suppressions={suppressions}" if suppressions.exists() else ""
+    return {
+        "ASAN_OPTIONS": f"{common}:detect_leaks=1:strict_string_checks=1:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": f"{common}:print_stacktrace=1",
+        "TSAN_OPTIONS": f"{common}:exitcode=66:second_deadlock_stack=1{tsan}",
+    }
+
+
+def threaded(test_name):
+    """Does this unit test, named module/test_noun, start threads?"""
+    module, _, noun = test_name.partition("/")
+    if module == "net":
+        return True
+    file = ROOT / "tests/unit" / module / f"{noun}.c"
+    return file.exists() and re.search(r"<(pthread|threads)\.h>", file.read_text()) is not None
+
+
+def fuzz_targets():
+    return sorted(p.stem[len("fuzz_"):] for p in (ROOT / "tests/fuzz").glob("fuzz_*.c"))
+
+
+def e2e_files():
+    return sorted(p for p in (ROOT / "tests/e2e").glob("*")
+                  if p.suffix in (".sh", ".py") and os.access(p, os.X_OK))
+
+
+def header(file, key, default):
+    """The value of a "# key: value" line among the first ten lines of a test."""
+    with open(file, encoding="utf-8") as lines:
+        for _, line in zip(range(10), lines):
+            if hit := re.match(rf"#\s*{key}:\s*(.+?)\s*$", line):
+                return hit[1].replace(",", " ")
+    return default
+
+
+def keep_logs(scratch, target):
+    """Save the log files of a failed test before its folder goes."""
+    shutil.rmtree(target, ignore_errors=True)
+    for file in scratch.rglob("*.log"):
+        if file.is_file() and file.stat().st_size < 10_000_000:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target / str(file.relative_to(scratch)).replace("/", "_"))
+
+
+def list_tests():
+    for name in sorted(sources(".c", folders=("tests/unit",))):
+        path = Path(name)
+        if path.name.startswith("test_"):
+            print(f"unit/{path.parent.name}/{path.stem}")
+    for noun in fuzz_targets():
+        print(f"fuzz/{noun}")
+    for file in e2e_files():
+        for build in header(file, "build", "asan").split():
+            print(f"e2e/{file.name} ({build})")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="./test", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Without arguments: every stage but soak, in under ten minutes on two cores.\n\n"
+        + __doc__, epilog="examples:\n  ./test\n  ./test unit e2e\n  ./test unit -k bencode\n"
+        "  ./test --fuzz 60\n  ./test soak\nLogs stay in build/test-logs/.")
+    parser.add_argument("stages", nargs="*", metavar="STAGE",
+                        help="checks builds unit tsan fuzz e2e soak")
+    parser.add_argument("-k", dest="pattern", metavar="REGEX", help="only tests whose name matches")
+    parser.add_argument("--fuzz", type=int, metavar="SECONDS",
+                        help="only the fuzz stage, with this long for each target")
+    parser.add_argument("--list", action="store_true", help="name the test files and end")
+    args = parser.parse_args()
+    for stage in args.stages:
+        if stage not in (*DEFAULT_STAGES, "soak"):
+            parser.error(f"there is no stage '{stage}'")
+    if args.fuzz is not None and args.fuzz < 1:
+        parser.error("--fuzz needs a positive number of seconds")
+    if args.pattern:
+        try:
+            re.compile(args.pattern)
+        except re.error as error:
+            parser.error(f"-k: not a regular expression: {error}")
+    return args
+
+
+def stop(signum, _frame):
+    raise KeyboardInterrupt(signum)
+
+
+def main():
+    args = arguments()
+    if args.list:
+        list_tests()
+        return 0
+    LOGS.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, stop)
+    test_process.adopt_orphans()
+    report = Report()
+    runner = Runner(report, args.pattern, args.fuzz or FUZZ_SECONDS)
+    stages = args.stages or (("fuzz",) if args.fuzz else DEFAULT_STAGES)
+    try:
+        for stage in stages:
+            report.stage(stage)
+            getattr(runner, stage)()
+        left = test_process.kill_everything()
+        report.add("no process left behind", "fail" if left else "pass", 0, why="; ".join(left))
+    except KeyboardInterrupt:
+        print("\nstopped", flush=True)
+        test_process.kill_everything()
+        os._exit(130)     # the threads that still wait have nothing to clean up
+    return 0 if report.finish() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
