@@ -1,0 +1,57 @@
+/* app.h - the running daemon: what its threads share.
+ *
+ *   front workers   one per core: announce and scrape over HTTP and UDP (worker.c, src/net/)
+ *   MHD pool        everything else over HTTP, and all of HTTPS (http_server.c, rest*.c)
+ *   committer       the one writer: groups operations into one durable commit (committer.c)
+ *   main            signals, reload, and the clock's tick (main.c)
+ *
+ * Everything here is set up before the first thread starts and taken down after the last one ended,
+ * but for what says otherwise.
+ */
+#ifndef PBTS_TRACKER_APP_H
+#define PBTS_TRACKER_APP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "config.h"
+#include "log.h"
+#include "metrics.h"
+#include "tracker/tracker.h"
+
+struct committer;
+struct http_server;
+
+enum { ADMIN_TOKEN_LEN = 64 }; /* hex of 32 random bytes */
+
+struct app {
+    struct config config;                      /* as started; what SIGHUP may change is in `live` */
+    pthread_rwlock_t live_lock;                /* guards `live` */
+    struct config_live live;                   /* changed by SIGHUP and POST /config */
+    struct log log;                            /* usable from any thread */
+    struct metrics metrics;                    /* C11 atomics */
+    pbts_store *store;                         /* usable from any thread */
+    pbts_tracker *tracker;                     /* usable from any thread, commits apart */
+    pthread_mutex_t locks[PBTS_TRACKER_LOCKS]; /* behind the tracker's lock seam */
+    struct committer *committer;
+    struct http_server *http;
+    char admin_token[ADMIN_TOKEN_LEN + 1]; /* secret; compare with app_is_admin_token only */
+    uint64_t start_unix_s, start_mono_s;
+    uint16_t http_port, https_port; /* as bound; https_port 0: none */
+    char public_url[256];           /* without a slash at the end: "http://host:port" */
+    atomic_bool stopping;           /* SIGTERM came: answer, but take nothing new */
+};
+
+/* The time now, from the system's clocks. */
+pbts_now app_now(void);
+/* Whether `addr` may name another client (PROXY protocol, X-Forwarded-For), or read /metrics. */
+bool app_is_trusted_proxy(struct app *app, const pbts_addr *addr);
+bool app_may_read_metrics(struct app *app, const pbts_addr *addr);
+bool app_is_loopback(const pbts_addr *addr);
+/* Whether an Authorization header's value is "Bearer <the admin token>"; constant time. */
+bool app_is_admin_token(const struct app *app, const char *authorization_or_null);
+
+/* Read the configuration file again and apply what may change at run time (SIGHUP). */
+void app_reload(struct app *app);
+
+#endif

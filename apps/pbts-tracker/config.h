@@ -1,0 +1,81 @@
+/* config.h - the daemon's configuration: defaults < pbts-tracker.conf < PBTS_* environment < flags.
+ *
+ * One table (config_keys.c) names every key with its unit, default, help and parser. A bad value is
+ * an error that says where it stands and what would be right; nothing is guessed.
+ */
+#ifndef PBTS_TRACKER_CONFIG_H
+#define PBTS_TRACKER_CONFIG_H
+
+#include "base/addr.h"
+#include "tracker/tracker.h"
+
+enum {
+    CONFIG_LISTEN_MAX = 16,
+    CONFIG_RANGES_MAX = 64,
+    CONFIG_WORKERS_MAX = 64,
+    CONFIG_TEXT_MAX = 1024, /* one value, with NUL */
+    CONFIG_ERROR_MAX = 512,
+};
+
+struct config_ranges {
+    pbts_addr_range range[CONFIG_RANGES_MAX];
+    size_t count;
+};
+bool config_ranges_contain(const struct config_ranges *ranges, const pbts_addr *addr);
+
+enum config_log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+/* What may change while the daemon runs. */
+struct config_live {
+    pbts_policy policy; /* the tracker has its own copy; set both with app_reload */
+    struct config_ranges trusted_proxies, metrics_allow;
+    enum config_log_level log_level;
+};
+
+struct config {
+    char data[CONFIG_TEXT_MAX]; /* directory */
+    char file[CONFIG_TEXT_MAX]; /* the configuration file that was read; empty: none */
+    pbts_addr listen[CONFIG_LISTEN_MAX];
+    size_t listen_count;
+    bool listen_is_default;    /* an address family that the machine lacks is skipped */
+    uint16_t port, https_port; /* port 0: any free one; https_port 0: no HTTPS */
+    char tls_cert[CONFIG_TEXT_MAX], tls_key[CONFIG_TEXT_MAX];
+    uint32_t workers, rest_threads; /* 0: one per core */
+    char public_url[256];
+    bool proxy_protocol, dev_endpoints, log_json;
+    uint64_t store_max_bytes;
+    uint32_t connections_max, idle_timeout_s;
+    char referrer[CONFIG_TEXT_MAX];
+    struct config_live live;
+};
+
+enum config_result { CONFIG_RUN, CONFIG_CHECKED, CONFIG_SHOWN, CONFIG_BAD };
+
+/* A configuration as text: who set each key, later ones win. Opaque to all but config*.c. */
+struct config_key;
+
+void config_defaults(struct config *config);
+/* Apply one "key" "value". False with a sentence in `error`. `where`: "file x, line 3", "flag
+ * --port". */
+bool config_set(struct config *config, char error[static CONFIG_ERROR_MAX], const char *where,
+                const char *key, const char *value);
+/* Apply the text of a configuration file (key = value lines); a pure function of its bytes. */
+bool config_apply_text(struct config *config, char error[static CONFIG_ERROR_MAX],
+                       const char *file_name, pbts_span text);
+/* Checks between keys, after all were set. */
+bool config_finish(struct config *config, char error[static CONFIG_ERROR_MAX]);
+/* All sources in order. CONFIG_SHOWN: --help or --version was printed. CONFIG_BAD: error was
+ * printed. */
+enum config_result config_load(struct config *config, int argc, char **argv, char **environment);
+/* Read the same sources again, quietly (SIGHUP). */
+bool config_reload(struct config *config, char error[static CONFIG_ERROR_MAX], int argc,
+                   char **argv, char **environment);
+void config_print_help(const char *program);
+
+/* Walk the keys with their present values (GET /config); false past the last one. */
+bool config_key_at(const struct config *config, size_t index, const char **key, const char **unit,
+                   bool *may_change, char value[static CONFIG_TEXT_MAX]);
+/* Whether a key may change at run time; false for unknown ones too. */
+bool config_may_change(const char *key);
+
+#endif
