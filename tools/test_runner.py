@@ -37,6 +37,7 @@ BUILD = ROOT / "build"
 LOGS = BUILD / "test-logs"
 JOBS = max(2, os.cpu_count() or 2)
 BUILD_LIMIT_S, CHECK_LIMIT_S, UNIT_LIMIT_S, E2E_LIMIT_S = 1200, 300, 300, 120
+SCRATCH = f"pbts-test-{os.getpid()}-"
 FUZZ_SECONDS, SOAK_KILLS, SOAK_LIMIT_S = 2, 200, 3600
 CODE_FOLDERS = ("include", "src", "apps", "tests", "bench")
 PROGRAMS = ("pbts-tracker", "pbts")
@@ -94,7 +95,7 @@ class Runner:
         results = judge(outcome, log.read_text(errors="replace"))
         for found in sorted(reports.parent.glob(reports.name + ".*")):
             with open(log, "ab") as out:
-                out.write(b"\n" + found.read_bytes())
+                out.write(b"\n" + found.read_bytes().partition(b"Shadow bytes")[0])
             results.append(Result("fail", f"sanitizer report {found.name}"))
         self.report.add_program(name, results, outcome.seconds, log, each)
         return not any(r.verdict == "fail" for r in results)
@@ -231,7 +232,7 @@ class Runner:
     def e2e_one(self, file, build, limit_s=None, extra=None):
         folder = BUILD / "bin" if build == "release" else BUILD / build / "bin"
         limit_s = limit_s or int(header(file, "timeout", str(E2E_LIMIT_S)))
-        scratch = Path(tempfile.mkdtemp(prefix="pbts-test-"))
+        scratch = Path(tempfile.mkdtemp(prefix=SCRATCH))
         env = {"PBTS_BIN": str(folder), "PBTS_BUILD": build, "PBTS_ROOT": str(ROOT),
                "PBTS_HELPERS": str(BUILD / "asan/bin"), "PBTS_TEST_DATA": str(scratch),
                "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
@@ -254,9 +255,12 @@ class Runner:
             self.e2e_one(file, build, SOAK_LIMIT_S, {"PBTS_CRASH_KILLS": str(SOAK_KILLS)})
 
     def in_parallel(self, calls, workers=JOBS):
-        with ThreadPoolExecutor(workers) as pool:
+        pool = ThreadPoolExecutor(workers)
+        try:
             for done in [pool.submit(call) for call in calls]:
                 done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 UNIT_ENV = {"CMOCKA_MESSAGE_OUTPUT": "TAP"}
@@ -382,6 +386,8 @@ def main():
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
         test_process.kill_everything()
+        for left in Path(tempfile.gettempdir()).glob(SCRATCH + "*"):
+            shutil.rmtree(left, ignore_errors=True)
         os._exit(130)     # the threads that still wait have nothing to clean up
     return 0 if report.finish() else 1
 
