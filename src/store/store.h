@@ -19,6 +19,7 @@ typedef enum {
     PBTS_TABLE_METAINFO,   /* u32 torrent_no -> the .torrent file */
     PBTS_TABLE_PIECES,     /* u32 torrent_no -> piece hashes and sizes, see tracker/ */
     PBTS_TABLE_CLAIMS,     /* u32 period, u32 receiver, u32 sender, u32 torrent -> bitmap */
+    PBTS_TABLE_OLD_CLAIMS, /* of a predecessor: u32 period, uid_hash x 2, infohash -> bitmap */
     PBTS_TABLE_HELD,       /* u32 receiver, u64 order -> held credit */
     PBTS_TABLE_LEDGER,     /* u64 sequence -> ledger entry */
     PBTS_TABLE_ACCOUNTS,   /* uid_hash[32] -> ledger account */
@@ -41,13 +42,19 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_store_open(pbts_store **out, const char *directory,
                                           const pbts_store_config *config);
 void pbts_store_close(pbts_store *store); /* NULL is a no-op; no transaction may be open */
+/* Pages that hold rows now, as a part of size_max_bytes; 0 when it cannot be told. */
 uint64_t pbts_store_used_bytes(pbts_store *store);
 
-/* PBTS_BUSY (readers_max), PBTS_NO_MEMORY, PBTS_IO. Begin of a write waits for the other writer. */
+/* Begin of a write waits for the other writer, and the thread that begins it must end it.
+ * PBTS_BUSY (readers_max; or a read_only store that the writer outgrew: open it again),
+ * PBTS_DENIED (write on a read_only store), PBTS_NO_MEMORY, PBTS_IO. */
 PBTS_MUST_USE pbts_status pbts_txn_begin(pbts_txn **out, pbts_store *store, bool write);
 /* Ends the transaction either way. PBTS_OK: durable. PBTS_FULL, PBTS_IO: nothing was changed. */
 PBTS_MUST_USE pbts_status pbts_txn_commit(pbts_txn *txn);
 void pbts_txn_abort(pbts_txn *txn); /* NULL is a no-op */
+
+/* Keys have 1..511 bytes, others are PBTS_MALFORMED. After a failed write the transaction gives
+ * that failure for everything. */
 
 /* Borrowed until the next write in, or the end of, the transaction. PBTS_NOT_FOUND. */
 PBTS_MUST_USE pbts_status pbts_txn_get(pbts_txn *txn, pbts_span *out, pbts_table table,
@@ -55,14 +62,18 @@ PBTS_MUST_USE pbts_status pbts_txn_get(pbts_txn *txn, pbts_span *out, pbts_table
 /* Insert or replace. PBTS_FULL, PBTS_NO_MEMORY, PBTS_IO: the transaction can only be aborted. */
 PBTS_MUST_USE pbts_status pbts_txn_put(pbts_txn *txn, pbts_table table, pbts_span key,
                                        pbts_span value);
+/* PBTS_NOT_FOUND changes nothing. */
 PBTS_MUST_USE pbts_status pbts_txn_delete(pbts_txn *txn, pbts_table table, pbts_span key);
 
 /* Walk rows in key order from `from` (inclusive; empty: the first) while keys begin with `prefix`.
- * Read transactions, or a write transaction that is not written to meanwhile. */
+ * Read transactions, or a write transaction that is not written to meanwhile. Closed before the
+ * transaction ends. After the last row `pbts_rows_status` tells whether it really was the end:
+ * PBTS_OK, or PBTS_CORRUPT, PBTS_IO when the walk broke off. */
 typedef struct pbts_rows pbts_rows;
 PBTS_MUST_USE pbts_status pbts_rows_open(pbts_rows **out, pbts_txn *txn, pbts_table table,
                                          pbts_span from, pbts_span prefix);
 bool pbts_rows_next(pbts_rows *rows, pbts_span *key, pbts_span *value);
+PBTS_MUST_USE pbts_status pbts_rows_status(const pbts_rows *rows);
 void pbts_rows_close(pbts_rows *rows); /* NULL is a no-op */
 /* The last row of a table; PBTS_NOT_FOUND when it is empty. */
 PBTS_MUST_USE pbts_status pbts_txn_last(pbts_txn *txn, pbts_table table, pbts_span *key,

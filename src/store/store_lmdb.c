@@ -1,0 +1,486 @@
+/* store/store_lmdb.c - the store over LMDB: one environment, one named database per table.
+ *
+ * LMDB gives ordered tables, one writer beside many readers, and copy-on-write commits whose last
+ * step is one page write, so there is no log to replay. What is added here: a lock file that lets
+ * one process write at a time (LMDB itself would let two daemons take turns), a version stamp,
+ * statuses that tell "full" from "broken", and checks that damaged files are refused at open.
+ * LMDB pairs the writer's lock with a thread and forbids a second open in one process.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "base/writer.h"
+
+enum {
+    STORE_VERSION = 1,
+    KEY_LEN_MAX = 511,           /* LMDB's compiled-in limit */
+    READERS_DEFAULT = 126,       /* LMDB's own default */
+    PATH_LEN_MAX = 4096,         /* PATH_MAX */
+    MAP_MIN_BYTES = 256 * 1024,  /* empty tables, two versions of them, and the free list */
+    DISK_SPARE_BYTES = 64 * 1024 /* less than this left on the disk explains a short write */
+};
+
+static const char VERSION_KEY[] = "store/version";
+static const char *const TABLE_NAMES[PBTS_TABLES] = {
+    [PBTS_TABLE_META] = "meta",         [PBTS_TABLE_USERS] = "users",
+    [PBTS_TABLE_UIDS] = "uids",         [PBTS_TABLE_KEYS] = "keys",
+    [PBTS_TABLE_TORRENTS] = "torrents", [PBTS_TABLE_INFOHASHES] = "infohashes",
+    [PBTS_TABLE_METAINFO] = "metainfo", [PBTS_TABLE_PIECES] = "pieces",
+    [PBTS_TABLE_CLAIMS] = "claims",     [PBTS_TABLE_HELD] = "held",
+    [PBTS_TABLE_LEDGER] = "ledger",     [PBTS_TABLE_ACCOUNTS] = "accounts",
+    [PBTS_TABLE_REFERRER] = "referrer",
+};
+
+struct pbts_store {
+    MDB_env *env;
+    int lock_fd; /* holds the flock of the writing process; -1 when read_only */
+    bool read_only;
+    MDB_dbi tables[PBTS_TABLES];
+};
+
+struct pbts_txn {
+    pbts_store *store;
+    MDB_txn *txn;
+    bool write;
+    pbts_status failed; /* of the first write that failed; it can then only be aborted */
+};
+
+struct pbts_rows {
+    MDB_cursor *cursor;
+    pbts_status status;
+    bool started;
+    size_t from_len, prefix_len;
+    uint8_t from[KEY_LEN_MAX], prefix[KEY_LEN_MAX];
+};
+
+static bool disk_is_full(const pbts_store *store) {
+    mdb_filehandle_t fd;
+    struct statvfs disk;
+    if (mdb_env_get_fd(store->env, &fd) != 0 || fstatvfs(fd, &disk) != 0) return false;
+    return disk.f_bavail < DISK_SPARE_BYTES / disk.f_frsize + 1;
+}
+
+/* LMDB's result as a status; its positive results are errno values. `store` may be NULL. */
+static pbts_status status_of(const pbts_store *store, int rc) {
+    switch (rc) {
+    case 0: return PBTS_OK;
+    case MDB_NOTFOUND: return PBTS_NOT_FOUND;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return PBTS_FULL;
+    case MDB_READERS_FULL:
+    case MDB_MAP_RESIZED: return PBTS_BUSY;
+    case MDB_BAD_VALSIZE: return PBTS_MALFORMED;
+    case ENOMEM: return PBTS_NO_MEMORY;
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INCOMPATIBLE: return PBTS_CORRUPT;
+    default: break;
+    }
+    /* LMDB calls a write that the disk cut short EIO. */
+    if (rc == EIO && store != NULL && disk_is_full(store)) return PBTS_FULL;
+    errno = rc > 0 ? rc : EIO;
+    return PBTS_IO;
+}
+
+static pbts_status io_failed(void) {
+    bool full = errno == ENOSPC || errno == EDQUOT;
+    return full ? PBTS_FULL : PBTS_IO;
+}
+
+static bool path_join(char out[static PATH_LEN_MAX], const char *directory, const char *name) {
+    pbts_writer path = pbts_writer_over((uint8_t *)out, PATH_LEN_MAX);
+    pbts_write_text(&path, directory);
+    pbts_write_text(&path, "/");
+    pbts_write_text(&path, name);
+    pbts_write_u8(&path, 0);
+    return pbts_writer_status(&path) == PBTS_OK;
+}
+
+/* --- open: locks and files --------------------------------------------------------------- */
+
+/* One process writes. The file stays when the process ends, the lock does not. */
+static pbts_status writer_lock(pbts_store *store, const char *directory) {
+    char path[PATH_LEN_MAX];
+    if (!path_join(path, directory, "writer.lock")) return PBTS_LIMIT;
+    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (store->lock_fd < 0) return io_failed();
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0) return PBTS_OK;
+    return errno == EWOULDBLOCK ? PBTS_DENIED : PBTS_IO;
+}
+
+/* LMDB maps its reader table as a sparse file; on a full disk the first reader of a page of it
+ * would get SIGBUS. So its blocks are taken while an error can still be returned. */
+static pbts_status reader_table_allocate(const char *directory, unsigned readers) {
+    enum {
+        SLOT_LEN = 64,
+        HEADER_SLOTS = 4
+    }; /* a cache line each, lmdb's MDB_reader, MDB_txninfo */
+    char path[PATH_LEN_MAX];
+    if (!path_join(path, directory, "lock.mdb")) return PBTS_LIMIT;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return io_failed();
+    off_t len = (off_t)SLOT_LEN * ((off_t)readers + HEADER_SLOTS);
+    pbts_status status = PBTS_OK;
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, len) != 0 && errno == ENOSPC) status = PBTS_FULL;
+    close(fd);
+    return status;
+}
+
+static pbts_status data_file_size(off_t *out, const char *directory) {
+    char path[PATH_LEN_MAX];
+    struct stat file;
+    if (!path_join(path, directory, "data.mdb")) return PBTS_LIMIT;
+    if (stat(path, &file) != 0) return errno == ENOENT ? PBTS_NOT_FOUND : PBTS_IO;
+    *out = file.st_size;
+    return file.st_size > 0 ? PBTS_OK : PBTS_NOT_FOUND;
+}
+
+/* A file cut short (a partial copy) would be SIGBUS at the first access past its end. */
+static pbts_status data_file_check(pbts_store *store, const char *directory) {
+    MDB_envinfo info;
+    MDB_stat stat;
+    off_t size;
+    PBTS_TRY(status_of(store, mdb_env_info(store->env, &info)));
+    PBTS_TRY(status_of(store, mdb_env_stat(store->env, &stat)));
+    PBTS_TRY(data_file_size(&size, directory));
+    uint64_t need = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    return (uint64_t)size >= need ? PBTS_OK : PBTS_CORRUPT;
+}
+
+/* A new file survives a power cut only once its directory entry is on disk. */
+static pbts_status directory_sync(const char *directory) {
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return PBTS_IO;
+    pbts_status status = fsync(fd) == 0 || errno == EINVAL ? PBTS_OK : io_failed();
+    close(fd);
+    return status;
+}
+
+static pbts_status map_size(size_t *out, uint64_t size_max_bytes) {
+    long page = sysconf(_SC_PAGESIZE);
+    assert(page > 0);
+    uint64_t size = size_max_bytes > MAP_MIN_BYTES ? size_max_bytes : MAP_MIN_BYTES;
+    if (size > SIZE_MAX / 2) return PBTS_LIMIT;
+    size += (uint64_t)page - 1;
+    *out = (size_t)(size - size % (uint64_t)page);
+    return PBTS_OK;
+}
+
+static pbts_status env_open(pbts_store *store, const char *directory,
+                            const pbts_store_config *config) {
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
+    if (store->read_only) flags |= MDB_RDONLY;
+    if (config->no_sync) flags |= MDB_NOSYNC;
+    size_t size;
+    PBTS_TRY(map_size(&size, config->size_max_bytes));
+    unsigned readers = config->readers_max > 0 ? config->readers_max : READERS_DEFAULT;
+    if (!store->read_only) PBTS_TRY(reader_table_allocate(directory, readers));
+    PBTS_TRY(status_of(NULL, mdb_env_create(&store->env)));
+    /* A read-only tool takes the size that the writer recorded. */
+    if (!store->read_only) PBTS_TRY(status_of(NULL, mdb_env_set_mapsize(store->env, size)));
+    PBTS_TRY(status_of(NULL, mdb_env_set_maxreaders(store->env, readers)));
+    PBTS_TRY(status_of(NULL, mdb_env_set_maxdbs(store->env, PBTS_TABLES)));
+    PBTS_TRY(status_of(store, mdb_env_open(store->env, directory, flags, 0600)));
+    int dead;
+    PBTS_TRY(status_of(store, mdb_reader_check(store->env, &dead)));
+    return data_file_check(store, directory);
+}
+
+/* --- open: tables and version ------------------------------------------------------------ */
+
+static pbts_status version_check(MDB_txn *txn, MDB_dbi meta) {
+    MDB_val key = { sizeof VERSION_KEY - 1, (void *)(uintptr_t)VERSION_KEY };
+    MDB_val value;
+    int rc = mdb_get(txn, meta, &key, &value);
+    if (rc == MDB_NOTFOUND) return PBTS_CORRUPT; /* the stamp is written with the tables */
+    PBTS_TRY(status_of(NULL, rc));
+    pbts_cursor bytes = pbts_cursor_over((pbts_span){ value.mv_data, value.mv_size });
+    uint32_t version;
+    if (value.mv_size != 4 || pbts_read_u32(&bytes, &version) != PBTS_OK) return PBTS_CORRUPT;
+    return version == STORE_VERSION ? PBTS_OK : PBTS_CORRUPT;
+}
+
+static pbts_status version_put(MDB_txn *txn, MDB_dbi meta) {
+    uint8_t bytes[4];
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_write_u32(&writer, STORE_VERSION);
+    MDB_val key = { sizeof VERSION_KEY - 1, (void *)(uintptr_t)VERSION_KEY };
+    MDB_val value = { sizeof bytes, bytes };
+    return status_of(NULL, mdb_put(txn, meta, &key, &value, 0));
+}
+
+static pbts_status tables_create(pbts_store *store, MDB_txn *txn, bool fresh) {
+    for (int i = 0; i < PBTS_TABLES; i++) {
+        int rc = mdb_dbi_open(txn, TABLE_NAMES[i], MDB_CREATE, &store->tables[i]);
+        PBTS_TRY(status_of(store, rc));
+    }
+    return fresh ? version_put(txn, store->tables[PBTS_TABLE_META]) : PBTS_OK;
+}
+
+static pbts_status tables_find(pbts_store *store, MDB_txn *txn) {
+    for (int i = 0; i < PBTS_TABLES; i++) {
+        int rc = mdb_dbi_open(txn, TABLE_NAMES[i], 0, &store->tables[i]);
+        if (rc == MDB_NOTFOUND) return PBTS_CORRUPT;
+        PBTS_TRY(status_of(store, rc));
+    }
+    return PBTS_OK;
+}
+
+/* The version is checked before anything is added to a store that another version wrote. */
+static pbts_status tables_open_in(pbts_store *store, MDB_txn *txn) {
+    MDB_dbi meta;
+    int rc = mdb_dbi_open(txn, TABLE_NAMES[PBTS_TABLE_META], 0, &meta);
+    if (rc != 0 && rc != MDB_NOTFOUND) return status_of(store, rc);
+    bool fresh = rc == MDB_NOTFOUND;
+    if (fresh && store->read_only) return PBTS_NOT_FOUND;
+    if (!fresh) PBTS_TRY(version_check(txn, meta));
+    return store->read_only ? tables_find(store, txn) : tables_create(store, txn, fresh);
+}
+
+static pbts_status tables_open(pbts_store *store) {
+    MDB_txn *txn;
+    unsigned flags = store->read_only ? MDB_RDONLY : 0;
+    PBTS_TRY(status_of(store, mdb_txn_begin(store->env, NULL, flags, &txn)));
+    pbts_status status = tables_open_in(store, txn);
+    if (status == PBTS_OK) return status_of(store, mdb_txn_commit(txn));
+    mdb_txn_abort(txn);
+    return status;
+}
+
+static pbts_status store_open(pbts_store *store, const char *directory,
+                              const pbts_store_config *config) {
+    off_t size;
+    if (store->read_only)
+        PBTS_TRY(data_file_size(&size, directory));
+    else
+        PBTS_TRY(writer_lock(store, directory));
+    PBTS_TRY(env_open(store, directory, config));
+    PBTS_TRY(tables_open(store));
+    return store->read_only ? PBTS_OK : directory_sync(directory);
+}
+
+pbts_status pbts_store_open(pbts_store **out, const char *directory,
+                            const pbts_store_config *config) {
+    pbts_store *store = pbts_alloc(pbts_mem_system(), sizeof *store);
+    if (store == NULL) return PBTS_NO_MEMORY;
+    store->lock_fd = -1;
+    store->read_only = config->read_only;
+    pbts_status status = store_open(store, directory, config);
+    if (status == PBTS_OK) {
+        *out = store;
+    } else {
+        int saved = errno;
+        pbts_store_close(store);
+        errno = saved;
+    }
+    return status;
+}
+
+void pbts_store_close(pbts_store *store) {
+    if (store == NULL) return;
+    if (store->env != NULL) mdb_env_close(store->env);
+    /* The lock goes last: the next writer must not open while this one still unmaps. */
+    if (store->lock_fd >= 0) close(store->lock_fd);
+    pbts_release(pbts_mem_system(), store);
+}
+
+static uint64_t pages_of(const MDB_stat *stat) {
+    return (uint64_t)stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
+}
+
+/* Pages that hold rows now; freed ones, which LMDB uses again, do not count. */
+uint64_t pbts_store_used_bytes(pbts_store *store) {
+    MDB_stat stat;
+    pbts_txn *txn;
+    if (pbts_txn_begin(&txn, store, false) != PBTS_OK) return 0;
+    uint64_t pages = 2, page_bytes = 0; /* two meta pages */
+    for (int i = 0; i < PBTS_TABLES; i++) {
+        if (mdb_stat(txn->txn, store->tables[i], &stat) != 0) continue;
+        pages += pages_of(&stat);
+        page_bytes = stat.ms_psize;
+    }
+    pbts_txn_abort(txn);
+    return pages * page_bytes;
+}
+
+/* --- transactions ------------------------------------------------------------------------ */
+
+pbts_status pbts_txn_begin(pbts_txn **out, pbts_store *store, bool write) {
+    if (write && store->read_only) return PBTS_DENIED;
+    pbts_txn *txn = pbts_alloc(pbts_mem_system(), sizeof *txn);
+    if (txn == NULL) return PBTS_NO_MEMORY;
+    *txn = (pbts_txn){ .store = store, .write = write, .failed = PBTS_OK };
+    unsigned flags = write ? 0 : MDB_RDONLY;
+    int dead = 0;
+    int rc = mdb_txn_begin(store->env, NULL, flags, &txn->txn);
+    if (rc == MDB_READERS_FULL && mdb_reader_check(store->env, &dead) == 0 && dead > 0)
+        rc = mdb_txn_begin(store->env, NULL, flags, &txn->txn);
+    pbts_status status = status_of(store, rc);
+    if (status == PBTS_OK)
+        *out = txn;
+    else
+        pbts_release(pbts_mem_system(), txn);
+    return status;
+}
+
+/* A killed reader keeps old pages from being used again, which may be all that is missing. */
+static pbts_status full_seen(pbts_store *store, pbts_status status) {
+    int dead;
+    int saved = errno;
+    if (status == PBTS_FULL) (void)mdb_reader_check(store->env, &dead);
+    errno = saved;
+    return status;
+}
+
+pbts_status pbts_txn_commit(pbts_txn *txn) {
+    pbts_status status = txn->failed;
+    pbts_store *store = txn->store;
+    if (status == PBTS_OK)
+        status = full_seen(store, status_of(store, mdb_txn_commit(txn->txn)));
+    else
+        mdb_txn_abort(txn->txn);
+    pbts_release(pbts_mem_system(), txn);
+    return status;
+}
+
+void pbts_txn_abort(pbts_txn *txn) {
+    if (txn == NULL) return;
+    mdb_txn_abort(txn->txn);
+    pbts_release(pbts_mem_system(), txn);
+}
+
+static MDB_val val_of(pbts_span bytes) {
+    /* LMDB takes pointers to mutable data and does not write through these. */
+    return (MDB_val){ bytes.len, (void *)(uintptr_t)bytes.data };
+}
+
+static pbts_span span_of(const MDB_val *val) {
+    return (pbts_span){ val->mv_data, val->mv_size };
+}
+
+static pbts_status access_check(const pbts_txn *txn, pbts_table table, pbts_span key) {
+    assert(table >= 0 && table < PBTS_TABLES);
+    if (txn->failed != PBTS_OK) return txn->failed;
+    return key.len > 0 && key.len <= KEY_LEN_MAX ? PBTS_OK : PBTS_MALFORMED;
+}
+
+pbts_status pbts_txn_get(pbts_txn *txn, pbts_span *out, pbts_table table, pbts_span key) {
+    PBTS_TRY(access_check(txn, table, key));
+    MDB_val k = val_of(key), v;
+    PBTS_TRY(status_of(txn->store, mdb_get(txn->txn, txn->store->tables[table], &k, &v)));
+    *out = span_of(&v);
+    return PBTS_OK;
+}
+
+static pbts_status write_result(pbts_txn *txn, int rc) {
+    pbts_status status = full_seen(txn->store, status_of(txn->store, rc));
+    if (status != PBTS_OK && status != PBTS_NOT_FOUND) txn->failed = status;
+    return status;
+}
+
+pbts_status pbts_txn_put(pbts_txn *txn, pbts_table table, pbts_span key, pbts_span value) {
+    assert(txn->write);
+    PBTS_TRY(access_check(txn, table, key));
+    if (value.len > UINT32_MAX) return PBTS_LIMIT; /* LMDB's field for it */
+    MDB_val k = val_of(key), v = val_of(value);
+    return write_result(txn, mdb_put(txn->txn, txn->store->tables[table], &k, &v, 0));
+}
+
+pbts_status pbts_txn_delete(pbts_txn *txn, pbts_table table, pbts_span key) {
+    assert(txn->write);
+    PBTS_TRY(access_check(txn, table, key));
+    MDB_val k = val_of(key);
+    return write_result(txn, mdb_del(txn->txn, txn->store->tables[table], &k, NULL));
+}
+
+/* --- walking ----------------------------------------------------------------------------- */
+
+static int compare(pbts_span a, pbts_span b) {
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common > 0 ? memcmp(a.data, b.data, common) : 0;
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static pbts_status cursor_open(MDB_cursor **out, pbts_txn *txn, pbts_table table) {
+    assert(table >= 0 && table < PBTS_TABLES);
+    if (txn->failed != PBTS_OK) return txn->failed;
+    return status_of(txn->store, mdb_cursor_open(txn->txn, txn->store->tables[table], out));
+}
+
+pbts_status pbts_rows_open(pbts_rows **out, pbts_txn *txn, pbts_table table, pbts_span from,
+                           pbts_span prefix) {
+    if (from.len > KEY_LEN_MAX || prefix.len > KEY_LEN_MAX) return PBTS_MALFORMED;
+    if (compare(from, prefix) < 0) from = prefix; /* no key before the prefix begins with it */
+    pbts_rows *rows = pbts_alloc(pbts_mem_system(), sizeof *rows);
+    if (rows == NULL) return PBTS_NO_MEMORY;
+    rows->from_len = from.len;
+    rows->prefix_len = prefix.len;
+    if (from.len > 0) memcpy(rows->from, from.data, from.len);
+    if (prefix.len > 0) memcpy(rows->prefix, prefix.data, prefix.len);
+    pbts_status status = cursor_open(&rows->cursor, txn, table);
+    if (status == PBTS_OK)
+        *out = rows;
+    else
+        pbts_release(pbts_mem_system(), rows);
+    return status;
+}
+
+static int rows_step(pbts_rows *rows, MDB_val *key, MDB_val *value) {
+    if (rows->started) return mdb_cursor_get(rows->cursor, key, value, MDB_NEXT);
+    rows->started = true;
+    if (rows->from_len == 0) return mdb_cursor_get(rows->cursor, key, value, MDB_FIRST);
+    *key = (MDB_val){ rows->from_len, rows->from };
+    return mdb_cursor_get(rows->cursor, key, value, MDB_SET_RANGE);
+}
+
+bool pbts_rows_next(pbts_rows *rows, pbts_span *key, pbts_span *value) {
+    MDB_val k, v;
+    if (rows->status != PBTS_OK) return false;
+    rows->status = status_of(NULL, rows_step(rows, &k, &v));
+    if (rows->status != PBTS_OK) return false;
+    bool inside =
+        k.mv_size >= rows->prefix_len && memcmp(k.mv_data, rows->prefix, rows->prefix_len) == 0;
+    if (!inside) {
+        rows->status = PBTS_NOT_FOUND;
+        return false;
+    }
+    *key = span_of(&k);
+    *value = span_of(&v);
+    return true;
+}
+
+pbts_status pbts_rows_status(const pbts_rows *rows) {
+    return rows->status == PBTS_NOT_FOUND ? PBTS_OK : rows->status;
+}
+
+void pbts_rows_close(pbts_rows *rows) {
+    if (rows == NULL) return;
+    mdb_cursor_close(rows->cursor);
+    pbts_release(pbts_mem_system(), rows);
+}
+
+pbts_status pbts_txn_last(pbts_txn *txn, pbts_table table, pbts_span *key, pbts_span *value) {
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    PBTS_TRY(cursor_open(&cursor, txn, table));
+    pbts_status status = status_of(txn->store, mdb_cursor_get(cursor, &k, &v, MDB_LAST));
+    mdb_cursor_close(cursor);
+    if (status != PBTS_OK) return status;
+    *key = span_of(&k);
+    *value = span_of(&v);
+    return PBTS_OK;
+}
