@@ -22,10 +22,10 @@ typedef enum {
     PBTS_EVENT_COMPLETED = 1,
     PBTS_EVENT_STARTED = 2,
     PBTS_EVENT_STOPPED = 3,
-    PBTS_EVENT_PAUSED = 4 /* BEP 21; HTTP only */
+    PBTS_EVENT_PAUSED = 4 /* BEP 21; over UDP libtorrent's number */
 } pbts_event;
 
-/* Spans are borrowed from the request; those percent-encoded were decoded into `scratch` space. */
+/* Spans are borrowed from the request; those that hold escapes were decoded into `scratch` space. */
 typedef struct {
     uint8_t infohash[20];
     uint8_t peer_id[20];
@@ -33,7 +33,7 @@ typedef struct {
     uint64_t left_bytes;                       /* UINT64_MAX when absent, empty or unknown */
     pbts_event event;
     uint16_t port;    /* 0 is allowed with STOPPED only (decoders enforce) */
-    int32_t numwant;  /* negative: tracker's choice */
+    int32_t numwant;  /* negative: tracker's choice; at most PBTS_NUMWANT_MAX */
     uint32_t key;     /* UDP */
     bool compact;     /* HTTP: compact=1 (default when absent: true) */
     bool no_peer_id;
@@ -49,7 +49,7 @@ typedef struct {
     pbts_span peers4;     /* 6 bytes each: ip[4] port, network order (BEP 23) */
     pbts_span peers6;     /* 18 bytes each (BEP 7) */
     pbts_span tracker_id; /* empty: none */
-    pbts_span ticket;     /* bencoded value for "pbts": {"ticket": …}; empty: none */
+    pbts_span ticket;     /* the bencoded value of "ticket" in the dictionary "pbts"; empty: none */
     pbts_span warning;    /* `warning message`, empty: none */
 } pbts_announce_reply;
 
