@@ -26,7 +26,8 @@ def parse_results(text):
             planned += int(plan[1])
         elif hit := RESULT.match(line):
             verdict = "skip" if "# SKIP" in line else WORD[hit[1]]
-            results.append(Result(verdict, hit[2].strip() or "unnamed"))
+            name = hit[2].replace("# SKIP", "").strip()
+            results.append(Result(verdict, name or "unnamed"))
     return results, planned
 
 

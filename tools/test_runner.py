@@ -15,7 +15,8 @@ test and ends non-zero on failure. Lines among its first ten may say
   # timeout: 200          seconds (default 120)
   # alone: WHY            run while no other test runs
 It gets PBTS_BIN (programs to test), PBTS_HELPERS (programs of tests/helpers), PBTS_ROOT, PBTS_BUILD
-(the build's name) and PBTS_TEST_DATA, an empty folder of its own that is removed afterwards.
+(the build's name) and PBTS_TEST_TMP, an empty folder of its own that is removed afterwards; TMPDIR
+is the same. PBTS_TEST_DATA, a folder of published test vectors, is passed on when it is set.
 """
 import argparse
 import json
@@ -234,7 +235,8 @@ class Runner:
         limit_s = limit_s or int(header(file, "timeout", str(E2E_LIMIT_S)))
         scratch = Path(tempfile.mkdtemp(prefix=SCRATCH))
         env = {"PBTS_BIN": str(folder), "PBTS_BUILD": build, "PBTS_ROOT": str(ROOT),
-               "PBTS_HELPERS": str(BUILD / "asan/bin"), "PBTS_TEST_DATA": str(scratch),
+               "PBTS_HELPERS": str(BUILD / "asan/bin"), "PBTS_TEST_TMP": str(scratch),
+               "TMPDIR": str(scratch),
                "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
         wrap = personality() if build == "tsan" else []
         name = f"e2e/{file.name} ({build})"

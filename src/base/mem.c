@@ -19,9 +19,9 @@ static void system_release(pbts_mem *mem, void *ptr) {
 }
 
 pbts_mem *pbts_mem_system(void) {
-    /* Never written to; not const only because the seam passes a mutable object. */
-    static pbts_mem system_mem = { system_alloc, system_resize, system_release };
-    return &system_mem;
+    /* The seam passes a mutable object; this one has no state, and a write to it would fault. */
+    static const pbts_mem system_mem = { system_alloc, system_resize, system_release };
+    return (pbts_mem *)&system_mem;
 }
 
 void *pbts_alloc(pbts_mem *mem, size_t len) {

@@ -19,8 +19,9 @@ static pbts_status system_fill(pbts_random *random, uint8_t *out, size_t len) {
 }
 
 pbts_random *pbts_random_system(void) {
-    static pbts_random system_random = { system_fill };
-    return &system_random;
+    /* As pbts_mem_system: stateless, so it can be constant. */
+    static const pbts_random system_random = { system_fill };
+    return (pbts_random *)&system_random;
 }
 
 pbts_status pbts_random_fill(pbts_random *random, uint8_t *out, size_t len) {
