@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 enum {
-    PBTS_EPOCH_SECONDS = 3600,       /* W */
-    PBTS_CLAIM_PERIOD_EPOCHS = 720,  /* 30 days */
-    PBTS_WINDOW_EPOCHS = 720,        /* delta: how old a receipt may be */
+    PBTS_EPOCH_SECONDS = 3600,      /* W */
+    PBTS_CLAIM_PERIOD_EPOCHS = 720, /* 30 days */
+    PBTS_WINDOW_EPOCHS = 720,       /* delta: how old a receipt may be */
 };
 
 static inline uint64_t pbts_epoch_at(uint64_t unix_seconds) {

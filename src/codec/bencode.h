@@ -33,7 +33,7 @@ typedef struct {
 } pbts_biter;
 
 pbts_biter pbts_bvalue_items(const pbts_bvalue *list_or_dict); /* any other type: no items */
-bool pbts_biter_next(pbts_biter *iter, pbts_bvalue *item);                       /* of a list */
+bool pbts_biter_next(pbts_biter *iter, pbts_bvalue *item);     /* of a list */
 bool pbts_biter_next_pair(pbts_biter *iter, pbts_span *key, pbts_bvalue *value); /* of a dict */
 
 /* Look up a key of a checked dictionary; false when `dict` is no dictionary or has no such key,

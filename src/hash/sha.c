@@ -59,6 +59,7 @@ void pbts_sha256(uint8_t out[static PBTS_SHA256_LEN], pbts_span bytes) {
 void pbts_hmac_sha256(uint8_t out[static PBTS_SHA256_LEN], pbts_span key, pbts_span bytes) {
     unsigned len = PBTS_SHA256_LEN;
     assert(key.len <= INT32_MAX);
-    const uint8_t *done = HMAC(EVP_sha256(), key.data, (int)key.len, bytes.data, bytes.len, out, &len);
+    const uint8_t *done =
+        HMAC(EVP_sha256(), key.data, (int)key.len, bytes.data, bytes.len, out, &len);
     assert(done != NULL && len == PBTS_SHA256_LEN);
 }

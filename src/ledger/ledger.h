@@ -29,7 +29,7 @@ enum { PBTS_LEDGER_ROWS_MAX = 10000 };
 
 typedef struct {
     uint8_t uid_hash[32];
-    uint8_t key_hash[32]; /* SHA-256 of the 96-byte public key */
+    uint8_t key_hash[32];          /* SHA-256 of the 96-byte public key */
     uint64_t up_bytes, down_bytes; /* absolute */
     uint32_t generation;           /* of the passkey */
     uint32_t user_no;
@@ -81,8 +81,7 @@ void pbts_ledger_verifier_free(pbts_ledger_verifier *verifier);
 PBTS_MUST_USE pbts_status pbts_ledger_verifier_add(pbts_ledger_verifier *verifier,
                                                    const char **problem, pbts_span entry);
 PBTS_MUST_USE pbts_status pbts_ledger_verifier_finish(pbts_ledger_verifier *verifier,
-                                                      const char **problem,
-                                                      pbts_ledger_head *head,
+                                                      const char **problem, pbts_ledger_head *head,
                                                       pbts_ledger_params *params);
 
 /* The rows of a checked WRITE entry (0 of other kinds). */
@@ -90,8 +89,9 @@ PBTS_MUST_USE pbts_status pbts_ledger_entry_rows(pbts_span entry, pbts_cursor *r
                                                  uint32_t *count);
 PBTS_MUST_USE pbts_status pbts_ledger_row_decode(pbts_ledger_account *out, pbts_cursor *rows);
 
-/* Export file: "pbts-ledger1\n", then per entry u32 length and the entry. Import of a predecessor's: the
- * caller verifies all entries, then puts the final accounts into PBTS_TABLE_REFERRER. */
+/* Export file: "pbts-ledger1\n", then per entry u32 length and the entry. Import of a
+ * predecessor's: the caller verifies all entries, then puts the final accounts into
+ * PBTS_TABLE_REFERRER. */
 #define PBTS_LEDGER_FILE_MAGIC "pbts-ledger1\n"
 PBTS_MUST_USE pbts_status pbts_ledger_referrer_put(pbts_txn *txn, const pbts_ledger_account *row);
 

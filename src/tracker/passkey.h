@@ -1,7 +1,8 @@
 /* tracker/passkey.h - the bearer secrets of clients that cannot sign (DESIGN section 7).
  *
- * passkey    = base32(u32 user_no || u32 generation || HMAC-SHA-256(key, "pbts/passkey/1" || user_no || generation)[0:12])
- * tracker id = base32(u32 user_no || u64 expires || HMAC-SHA-256(key, "pbts/trackerid/1" || user_no || expires)[0:16])
+ * passkey    = base32(u32 user_no || u32 generation || HMAC-SHA-256(key, "pbts/passkey/1" ||
+ * user_no || generation)[0:12]) tracker id = base32(u32 user_no || u64 expires || HMAC-SHA-256(key,
+ * "pbts/trackerid/1" || user_no || expires)[0:16])
  */
 #ifndef PBTS_TRACKER_PASSKEY_H
 #define PBTS_TRACKER_PASSKEY_H

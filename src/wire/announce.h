@@ -25,20 +25,21 @@ typedef enum {
     PBTS_EVENT_PAUSED = 4 /* BEP 21; over UDP libtorrent's number */
 } pbts_event;
 
-/* Spans are borrowed from the request; those that hold escapes were decoded into `scratch` space. */
+/* Spans are borrowed from the request; those that hold escapes were decoded into `scratch` space.
+ */
 typedef struct {
     uint8_t infohash[20];
     uint8_t peer_id[20];
     uint64_t uploaded_bytes, downloaded_bytes; /* self-reported: shown, never counted */
     uint64_t left_bytes;                       /* UINT64_MAX when absent, empty or unknown */
     pbts_event event;
-    uint16_t port;    /* 0 is allowed with STOPPED only (decoders enforce) */
-    int32_t numwant;  /* negative: tracker's choice; at most PBTS_NUMWANT_MAX */
-    uint32_t key;     /* UDP */
-    bool compact;     /* HTTP: compact=1 (default when absent: true) */
+    uint16_t port;   /* 0 is allowed with STOPPED only (decoders enforce) */
+    int32_t numwant; /* negative: tracker's choice; at most PBTS_NUMWANT_MAX */
+    uint32_t key;    /* UDP */
+    bool compact;    /* HTTP: compact=1 (default when absent: true) */
     bool no_peer_id;
-    pbts_span passkey;    /* from the path or BEP 41 URL data; empty when none */
-    pbts_span tracker_id; /* HTTP `trackerid`; empty when none */
+    pbts_span passkey;            /* from the path or BEP 41 URL data; empty when none */
+    pbts_span tracker_id;         /* HTTP `trackerid`; empty when none */
     pbts_span uid, pk, time, sig; /* signed announce: uid text, pk and sig decoded from base64 or
                                      percent bytes by tracker/; empty when none */
 } pbts_announce;

@@ -10,9 +10,9 @@
  * 2^64-1 `left`; unknown events (NONE); port 0 with stopped; both cases of %XX; '+' is itself.
  * `scratch`: decoded text of the span fields (uid, pk, sig, trackerid) is put here; borrowed. */
 enum { PBTS_ANNOUNCE_SCRATCH_LEN = 1024 };
-PBTS_MUST_USE pbts_status pbts_http_announce_decode(pbts_announce *out, const char **problem,
-                                                    pbts_span query,
-                                                    uint8_t scratch[static PBTS_ANNOUNCE_SCRATCH_LEN]);
+PBTS_MUST_USE pbts_status
+pbts_http_announce_decode(pbts_announce *out, const char **problem, pbts_span query,
+                          uint8_t scratch[static PBTS_ANNOUNCE_SCRATCH_LEN]);
 /* Up to PBTS_SCRAPE_HASHES_MAX infohashes (PBTS_LIMIT past that), at least one. */
 PBTS_MUST_USE pbts_status pbts_http_scrape_decode(uint8_t (*infohashes)[20], size_t *count,
                                                   const char **problem, pbts_span query);

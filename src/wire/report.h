@@ -10,12 +10,13 @@
  *   runs: alternating lengths of absent and present pieces, each an unsigned LEB128 varint.
  *   The REPORT signature covers SHA-256 of the raw bencoded list "l".
  * JSON (application/json): { "user_id", "time", "statements": [ {"form", "infohash", "epoch",
- *   "receiver", "sender"?, "bitmap" (base64) | "pieces" ("0-99,120") | "index", "iid"?, "signature"? } ],
- *   "aggregate"?, "signature" } with base64 bytes and hex infohash; the REPORT signature covers
- *   SHA-256 of the canonical bencoding of the statements (the same "l" as above, which both sides can make).
- *   The prototype's shape { "user_id", "receipts": [ {"receiver_public_key", "sender_pk",
- *   "piece_hash", "piece_index", "infohash", "timestamp", "signature"} ] } is accepted too: it has no
- *   REPORT signature (`legacy` is set), each receipt has its own.
+ *   "receiver", "sender"?, "bitmap" (base64) | "pieces" ("0-99,120") | "index", "iid"?,
+ * "signature"? } ], "aggregate"?, "signature" } with base64 bytes and hex infohash; the REPORT
+ * signature covers SHA-256 of the canonical bencoding of the statements (the same "l" as above,
+ * which both sides can make). The prototype's shape { "user_id", "receipts": [
+ * {"receiver_public_key", "sender_pk", "piece_hash", "piece_index", "infohash", "timestamp",
+ * "signature"} ] } is accepted too: it has no REPORT signature (`legacy` is set), each receipt has
+ * its own.
  */
 #ifndef PBTS_WIRE_REPORT_H
 #define PBTS_WIRE_REPORT_H
@@ -42,7 +43,7 @@ typedef struct {
     uint32_t piece_index;        /* PIECE */
     bool has_piece_hash;         /* prototype shape: must equal the torrent's own */
     uint8_t piece_hash[PBTS_PIECE_HASH_LEN];
-    pbts_span bitmap;            /* CUMULATIVE: bytes as expanded; owned by the report */
+    pbts_span bitmap; /* CUMULATIVE: bytes as expanded; owned by the report */
     bool has_signature;
     pbts_bls_signature signature;
 } pbts_statement;
@@ -69,7 +70,8 @@ PBTS_MUST_USE pbts_status pbts_report_decode_json(pbts_report *out, const char *
                                                   pbts_mem *mem, pbts_span body);
 void pbts_report_free(pbts_report *report);
 
-/* Making one: append the bencoded statement list (chooses bitmap or runs, the shorter), then the envelope. */
+/* Making one: append the bencoded statement list (chooses bitmap or runs, the shorter), then the
+ * envelope. */
 void pbts_report_encode_statements(pbts_writer *writer, const pbts_statement *statements,
                                    size_t count);
 void pbts_report_encode(pbts_writer *writer, const pbts_report *report, pbts_span statements_raw);

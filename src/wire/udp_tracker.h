@@ -4,7 +4,12 @@
 
 #include "wire/announce.h"
 
-typedef enum { PBTS_UDP_CONNECT = 0, PBTS_UDP_ANNOUNCE = 1, PBTS_UDP_SCRAPE = 2, PBTS_UDP_ERROR = 3 } pbts_udp_action;
+typedef enum {
+    PBTS_UDP_CONNECT = 0,
+    PBTS_UDP_ANNOUNCE = 1,
+    PBTS_UDP_SCRAPE = 2,
+    PBTS_UDP_ERROR = 3
+} pbts_udp_action;
 
 enum { PBTS_UDP_PACKET_MAX = 2048, PBTS_UDP_REPLY_MAX = 20 + 18 * PBTS_NUMWANT_MAX };
 #define PBTS_UDP_PROTOCOL_ID 0x41727101980u
@@ -13,17 +18,16 @@ typedef struct {
     pbts_udp_action action;
     uint64_t connection_id; /* not for CONNECT */
     uint32_t transaction_id;
-    pbts_announce announce;           /* ANNOUNCE; passkey from the URL data, borrowed */
-    uint8_t (*infohashes)[20];        /* SCRAPE: points into the caller's array */
+    pbts_announce announce;    /* ANNOUNCE; passkey from the URL data, borrowed */
+    uint8_t (*infohashes)[20]; /* SCRAPE: points into the caller's array */
     size_t infohash_count;
 } pbts_udp_request;
 
-/* Decode one datagram. `infohashes` has room for PBTS_SCRAPE_HASHES_MAX; `url` is scratch where BEP 41
- * URL data of several options is joined. PBTS_NEED_MORE or PBTS_MALFORMED: drop it, or (when the
+/* Decode one datagram. `infohashes` has room for PBTS_SCRAPE_HASHES_MAX; `url` is scratch where BEP
+ * 41 URL data of several options is joined. PBTS_NEED_MORE or PBTS_MALFORMED: drop it, or (when the
  * transaction is known and the connection id good) answer an error. */
 enum { PBTS_UDP_URL_MAX = 512 };
-PBTS_MUST_USE pbts_status pbts_udp_request_decode(pbts_udp_request *out,
-                                                  uint8_t (*infohashes)[20],
+PBTS_MUST_USE pbts_status pbts_udp_request_decode(pbts_udp_request *out, uint8_t (*infohashes)[20],
                                                   uint8_t url[static PBTS_UDP_URL_MAX],
                                                   pbts_span datagram);
 
