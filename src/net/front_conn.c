@@ -1,0 +1,296 @@
+/* One connection of the front: peek, answer, send, take out of the socket what was answered.
+ *
+ * A worker sees each connection edge-triggered. An edge is used up only when everything that
+ * waited was looked at, so whoever stops earlier puts the connection on the READY list. */
+#include "net/front_conn.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    ROUNDS_MAX = 4,                /* peeks per turn */
+    DISCARD_MAX = 4 * 1024 * 1024, /* what a refused peer may still send us before a reset */
+};
+
+typedef enum { GO_ON, TURN_OVER, WAIT_FOR_READER, HAND_OVER, GONE } outcome;
+
+front_conn *front_conn_open(pbts_front *front, int fd, const pbts_addr *client) {
+    front_conn *conn = front_first(front, FRONT_FREE);
+    if (conn == NULL) return NULL;
+    uint32_t prev = conn->prev, next = conn->next, generation = conn->generation + 1;
+    *conn = (front_conn){ .fd = fd,
+                          .generation = generation,
+                          .prev = prev,
+                          .next = next,
+                          .list = FRONT_FREE,
+                          .client = *client,
+                          .preamble_seen = front->host.preamble == NULL };
+    front_move(front, conn, FRONT_HEAD);
+    front_count(&front->stats.open, 1);
+    return conn;
+}
+
+static void release(pbts_front *front, front_conn *conn) {
+    pbts_release(front->config.mem, conn->owed);
+    conn->owed = NULL;
+    conn->fd = -1;
+    conn->generation++;
+    front_move(front, conn, FRONT_FREE);
+    front_count(&front->stats.open, -1);
+}
+
+void front_conn_close(pbts_front *front, front_conn *conn) {
+    close(conn->fd); /* leaves the epoll set with its last descriptor */
+    release(front, conn);
+}
+
+/* Take `len` answered bytes out of the socket; they are known to be there. */
+static bool consume(front_conn *conn, size_t len) {
+    while (len > 0) {
+        ssize_t got = recv(conn->fd, NULL, len, MSG_TRUNC | MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        len -= (size_t)got;
+    }
+    return true;
+}
+
+static bool consume_answered(front_conn *conn) {
+    size_t len = conn->answered;
+    conn->answered = 0;
+    return consume(conn, len);
+}
+
+/* Keep what the socket did not take. */
+static outcome owe(pbts_front *front, front_conn *conn, pbts_span rest) {
+    conn->owed = pbts_alloc(front->config.mem, rest.len);
+    if (conn->owed == NULL) return GONE;
+    memcpy(conn->owed, rest.data, rest.len);
+    conn->owed_len = (uint32_t)rest.len;
+    conn->owed_sent = 0;
+    return WAIT_FOR_READER;
+}
+
+static outcome send_out(pbts_front *front, front_conn *conn, pbts_writer *out) {
+    size_t sent = 0;
+    while (sent < out->len) {
+        ssize_t got =
+            send(conn->fd, out->data + sent, out->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EAGAIN)
+            return owe(front, conn, (pbts_span){ out->data + sent, out->len - sent });
+        if (got < 0) return GONE;
+        sent += (size_t)got;
+    }
+    *out = pbts_writer_over(front->out, sizeof front->out);
+    return GO_ON;
+}
+
+static outcome apply(front_conn *conn, pbts_front_verdict verdict, size_t consumed) {
+    switch (verdict) {
+    case PBTS_FRONT_MORE: return TURN_OVER;
+    case PBTS_FRONT_HAND_OVER: return HAND_OVER;
+    case PBTS_FRONT_REFUSED: conn->refused = true; /* fall through */
+    case PBTS_FRONT_LAST: conn->ending = true;     /* fall through */
+    case PBTS_FRONT_ANSWERED: break;
+    }
+    conn->answered += (uint32_t)consumed;
+    conn->head_reads = 0;
+    return conn->ending ? TURN_OVER : GO_ON;
+}
+
+/* One request, or the preamble, from the first unanswered byte. */
+static outcome answer_one(pbts_front *front, front_conn *conn, pbts_writer *out, pbts_span bytes) {
+    size_t consumed = 0;
+    if (!conn->preamble_seen) {
+        pbts_front_verdict verdict =
+            front->host.preamble(front->host.host, &conn->client, &consumed, bytes);
+        conn->preamble_seen = verdict == PBTS_FRONT_ANSWERED;
+        return apply(conn, verdict, consumed);
+    }
+    pbts_front_verdict verdict =
+        front->host.request(front->host.host, out, &consumed, bytes, &conn->client);
+    if (verdict == PBTS_FRONT_ANSWERED && front->stopping) verdict = PBTS_FRONT_LAST;
+    if (verdict == PBTS_FRONT_ANSWERED || verdict == PBTS_FRONT_LAST)
+        front_count(&front->stats.requests, 1);
+    if (verdict == PBTS_FRONT_REFUSED) front_count(&front->stats.refused, 1);
+    return apply(conn, verdict, consumed);
+}
+
+/* Answer every whole request of what was peeked, sending in batches. */
+static outcome answer_all(pbts_front *front, front_conn *conn, size_t peeked) {
+    pbts_writer out = pbts_writer_over(front->out, sizeof front->out);
+    outcome result = GO_ON;
+    while (result == GO_ON && conn->answered < peeked) {
+        if (out.capacity - out.len < PBTS_FRONT_ANSWER_MAX) {
+            result = send_out(front, conn, &out);
+            continue;
+        }
+        pbts_span bytes = { front->peek + conn->answered, peeked - conn->answered };
+        result = answer_one(front, conn, &out, bytes);
+    }
+    if (result == WAIT_FOR_READER || result == GONE || out.len == 0) return result;
+    outcome sent = send_out(front, conn, &out);
+    return sent == GO_ON ? result : sent;
+}
+
+static bool watch(pbts_front *front, front_conn *conn) {
+    if (conn->watched) return true;
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .data.u64 = FRONT_DATA_CONN | (uint64_t)(conn->generation & FRONT_GENERATION_MASK) << 32 |
+                    (uint32_t)(conn - front->conns),
+    };
+    conn->watched = epoll_ctl(front->epoll, EPOLL_CTL_ADD, conn->fd, &event) == 0;
+    return conn->watched;
+}
+
+static void wait_on(pbts_front *front, front_conn *conn, front_list list) {
+    front_move(front, conn, list);
+    if (list != FRONT_READY && !watch(front, conn)) front_conn_close(front, conn);
+}
+
+/* Read and forget until the peer closes: a close with unread bytes would reset the connection and
+ * could take our last answer away from the peer. */
+static void linger(pbts_front *front, front_conn *conn) {
+    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+        ssize_t got = recv(conn->fd, NULL, DISCARD_MAX, MSG_TRUNC | MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EAGAIN) {
+            if (conn->list != FRONT_LINGER) front_move(front, conn, FRONT_LINGER);
+            if (!watch(front, conn)) front_conn_close(front, conn);
+            return;
+        }
+        conn->discarded += got > 0 ? (uint32_t)got : 0;
+        if (got <= 0 || conn->discarded > DISCARD_MAX) {
+            front_conn_close(front, conn);
+            return;
+        }
+    }
+    wait_on(front, conn, FRONT_READY);
+}
+
+/* All is answered and sent: close at once when the peer sent nothing more. */
+static void end(pbts_front *front, front_conn *conn, bool more_unread) {
+    bool clean = consume_answered(conn);
+    if (!clean || (!conn->refused && !more_unread) || shutdown(conn->fd, SHUT_WR) != 0) {
+        front_conn_close(front, conn);
+        return;
+    }
+    conn->refused = true;
+    front_move(front, conn, FRONT_LINGER);
+    linger(front, conn);
+}
+
+static void hand_over(pbts_front *front, front_conn *conn) {
+    if (!consume_answered(conn) ||
+        (conn->watched && epoll_ctl(front->epoll, EPOLL_CTL_DEL, conn->fd, NULL) != 0)) {
+        front_conn_close(front, conn);
+        return;
+    }
+    int fd = conn->fd;
+    pbts_addr client = conn->client;
+    release(front, conn);
+    front_count(&front->stats.handed_over, 1);
+    front->host.hand_over(front->host.host, fd, &client);
+}
+
+/* Everything that waited was looked at; `unread` bytes of it belong to a request that is not whole.
+ */
+static void rest(pbts_front *front, front_conn *conn, size_t unread, bool progress) {
+    if (conn->answered >= PBTS_FRONT_CONSUME_AT && !consume_answered(conn)) {
+        front_conn_close(front, conn);
+        return;
+    }
+    if (conn->peer_closed || (front->stopping && unread == 0)) {
+        (void)consume(conn, conn->answered + unread);
+        front_conn_close(front, conn);
+    } else if (unread == 0) {
+        wait_on(front, conn, FRONT_IDLE);
+    } else if (++conn->head_reads > PBTS_FRONT_HEAD_READS_MAX) {
+        front_count(&front->stats.timed_out, 1);
+        front_conn_close(front, conn);
+    } else if (progress || conn->list != FRONT_HEAD) {
+        wait_on(front, conn, FRONT_HEAD);
+    } else if (!watch(front, conn)) { /* keeps its place: the deadline is the request's */
+        front_conn_close(front, conn);
+    }
+}
+
+/* Nothing to look at: `got` is what recv said, with errno. */
+static void nothing(pbts_front *front, front_conn *conn, ssize_t got) {
+    if (got == 0 || errno != EAGAIN) {
+        front_conn_close(front, conn);
+    } else if (conn->list == FRONT_READY || conn->list == FRONT_WRITE) {
+        rest(front, conn, 0, true);
+    } else if (!watch(front, conn)) {
+        front_conn_close(front, conn);
+    }
+}
+
+void front_conn_serve(pbts_front *front, front_conn *conn) {
+    if (conn->list == FRONT_LINGER || (conn->ending && conn->owed == NULL)) {
+        linger(front, conn);
+        return;
+    }
+    if (conn->owed != NULL) return; /* first the reader's turn; its edge is EPOLLOUT */
+    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+        ssize_t got = recv(conn->fd, front->peek, sizeof front->peek, MSG_PEEK | MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            nothing(front, conn, got);
+            return;
+        }
+        size_t peeked = (size_t)got, answered_before = conn->answered;
+        outcome result = answer_all(front, conn, peeked);
+        size_t unread = peeked - conn->answered;
+        bool progress = conn->answered != answered_before;
+        if (result == GONE) {
+            front_conn_close(front, conn);
+            return;
+        }
+        if (result == WAIT_FOR_READER) {
+            wait_on(front, conn, FRONT_WRITE);
+            return;
+        }
+        if (result == HAND_OVER) {
+            hand_over(front, conn);
+            return;
+        }
+        if (conn->ending) {
+            end(front, conn, unread > 0);
+            return;
+        }
+        if (peeked < sizeof front->peek) {
+            rest(front, conn, unread, progress);
+            return;
+        }
+        if (conn->answered == 0 || !consume_answered(conn)) { /* too long for one request */
+            front_conn_close(front, conn);
+            return;
+        }
+    }
+    wait_on(front, conn, FRONT_READY);
+}
+
+void front_conn_writable(pbts_front *front, front_conn *conn) {
+    while (conn->owed_sent < conn->owed_len) {
+        ssize_t got = send(conn->fd, conn->owed + conn->owed_sent, conn->owed_len - conn->owed_sent,
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EAGAIN) return;
+        if (got < 0) {
+            front_conn_close(front, conn);
+            return;
+        }
+        conn->owed_sent += (uint32_t)got; /* the deadline stays: a trickle must not hold us */
+    }
+    pbts_release(front->config.mem, conn->owed);
+    conn->owed = NULL;
+    if (conn->ending)
+        end(front, conn, true);
+    else
+        front_conn_serve(front, conn);
+}
