@@ -112,7 +112,8 @@ disable_new_daemons() {
     local name
     for name in $daemons; do
         [[ " ${names[*]} " == *" $name "* ]] || continue
-        deb-systemd-helper disable "$name.service" >/dev/null 2>&1 || true
+        # The helper insists on being called from a package script.
+        DPKG_MAINTSCRIPT_PACKAGE=$name deb-systemd-helper disable "$name.service" >/dev/null 2>&1 || true
         update-rc.d "$name" disable >/dev/null 2>&1 || true
     done
 }
