@@ -1,5 +1,6 @@
 /* torrent/piece_set.h - a set of piece indices as BitTorrent writes it: piece 0 is the top bit of
- * byte 0, spare bits of the last byte are zero (BEP 3, DESIGN section 5). Functions over plain bytes. */
+ * byte 0, spare bits of the last byte are zero (BEP 3, DESIGN section 5). Functions over plain
+ * bytes. */
 #ifndef PBTS_TORRENT_PIECE_SET_H
 #define PBTS_TORRENT_PIECE_SET_H
 
