@@ -31,7 +31,8 @@ typedef struct pbts_store pbts_store; /* usable from any thread */
 typedef struct pbts_txn pbts_txn;     /* one thread at a time */
 
 typedef struct {
-    uint64_t size_max_bytes; /* of the data file; past it commits give PBTS_FULL */
+    uint64_t size_max_bytes; /* of rows; past it puts give PBTS_FULL, deletes still work. The data
+                                file may take an eighth and 1 MiB more */
     uint32_t readers_max;    /* concurrent read transactions; 0: 126 */
     bool read_only;          /* for tools beside a running daemon */
     bool no_sync;            /* tests of speed floors only: a commit may be lost by a power cut */

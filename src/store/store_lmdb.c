@@ -3,8 +3,11 @@
  * LMDB gives ordered tables, one writer beside many readers, and copy-on-write commits whose last
  * step is one page write, so there is no log to replay. What is added here: a lock file that lets
  * one process write at a time (LMDB itself would let two daemons take turns), a version stamp,
- * statuses that tell "full" from "broken", and checks that damaged files are refused at open.
- * LMDB pairs the writer's lock with a thread and forbids a second open in one process.
+ * statuses that tell "full" from "broken", a reserve, and checks that damaged files are refused at
+ * open. LMDB pairs the writer's lock with a thread and forbids a second open in one process.
+ *
+ * The reserve: a delete needs new pages too (copy-on-write), so in a map that rows filled to its
+ * last page nothing could be deleted any more. Rows may take size_max_bytes, the map is larger.
  */
 #include "store/store.h"
 
@@ -22,11 +25,12 @@
 
 enum {
     STORE_VERSION = 1,
-    KEY_LEN_MAX = 511,           /* LMDB's compiled-in limit */
-    READERS_DEFAULT = 126,       /* LMDB's own default */
-    PATH_LEN_MAX = 4096,         /* PATH_MAX */
-    MAP_MIN_BYTES = 256 * 1024,  /* empty tables, two versions of them, and the free list */
-    DISK_SPARE_BYTES = 64 * 1024 /* less than this left on the disk explains a short write */
+    KEY_LEN_MAX = 511,               /* LMDB's compiled-in limit */
+    READERS_DEFAULT = 126,           /* LMDB's own default */
+    PATH_LEN_MAX = 4096,             /* PATH_MAX */
+    SIZE_MIN_BYTES = 256 * 1024,     /* empty tables, and a few rows in each */
+    RESERVE_MIN_BYTES = 1024 * 1024, /* beside an eighth of size_max_bytes */
+    DISK_SPARE_BYTES = 64 * 1024     /* less than this left on the disk explains a short write */
 };
 
 static const char VERSION_KEY[] = "store/version";
@@ -44,6 +48,7 @@ struct pbts_store {
     MDB_env *env;
     int lock_fd; /* holds the flock of the writing process; -1 when read_only */
     bool read_only;
+    uint64_t size_max_bytes; /* that rows may take; the map has the reserve beside */
     MDB_dbi tables[PBTS_TABLES];
 };
 
@@ -51,7 +56,8 @@ struct pbts_txn {
     pbts_store *store;
     MDB_txn *txn;
     bool write;
-    pbts_status failed; /* of the first write that failed; it can then only be aborted */
+    uint64_t spare_bytes; /* that puts may surely take before live pages must be counted again */
+    pbts_status failed;   /* of the first write that failed; it can then only be aborted */
 };
 
 struct pbts_rows {
@@ -173,9 +179,8 @@ static pbts_status directory_sync(const char *directory) {
 static pbts_status map_size(size_t *out, uint64_t size_max_bytes) {
     long page = sysconf(_SC_PAGESIZE);
     assert(page > 0);
-    uint64_t size = size_max_bytes > MAP_MIN_BYTES ? size_max_bytes : MAP_MIN_BYTES;
-    if (size > SIZE_MAX / 2) return PBTS_LIMIT;
-    size += (uint64_t)page - 1;
+    if (size_max_bytes > SIZE_MAX / 4) return PBTS_LIMIT;
+    uint64_t size = size_max_bytes + size_max_bytes / 8 + RESERVE_MIN_BYTES + (uint64_t)page - 1;
     *out = (size_t)(size - size % (uint64_t)page);
     return PBTS_OK;
 }
@@ -186,7 +191,7 @@ static pbts_status env_open(pbts_store *store, const char *directory,
     if (store->read_only) flags |= MDB_RDONLY;
     if (config->no_sync) flags |= MDB_NOSYNC;
     size_t size;
-    PBTS_TRY(map_size(&size, config->size_max_bytes));
+    PBTS_TRY(map_size(&size, store->size_max_bytes));
     unsigned readers = config->readers_max > 0 ? config->readers_max : READERS_DEFAULT;
     if (!store->read_only) PBTS_TRY(reader_table_allocate(directory, readers));
     PBTS_TRY(status_of(NULL, mdb_env_create(&store->env)));
@@ -279,6 +284,8 @@ pbts_status pbts_store_open(pbts_store **out, const char *directory,
     if (store == NULL) return PBTS_NO_MEMORY;
     store->lock_fd = -1;
     store->read_only = config->read_only;
+    bool tiny = config->size_max_bytes < SIZE_MIN_BYTES;
+    store->size_max_bytes = tiny ? SIZE_MIN_BYTES : config->size_max_bytes;
     pbts_status status = store_open(store, directory, config);
     if (status == PBTS_OK) {
         *out = store;
@@ -298,23 +305,25 @@ void pbts_store_close(pbts_store *store) {
     pbts_release(pbts_mem_system(), store);
 }
 
-static uint64_t pages_of(const MDB_stat *stat) {
-    return (uint64_t)stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
+/* Pages that hold rows, as the transaction sees them; freed ones, which LMDB uses again, do not
+ * count. Tables keep their page counts, so this reads no rows. */
+static uint64_t live_bytes(const pbts_store *store, MDB_txn *txn) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < PBTS_TABLES; i++) {
+        MDB_stat stat;
+        if (mdb_stat(txn, store->tables[i], &stat) != 0) continue;
+        bytes += (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) *
+                 (uint64_t)stat.ms_psize;
+    }
+    return bytes;
 }
 
-/* Pages that hold rows now; freed ones, which LMDB uses again, do not count. */
 uint64_t pbts_store_used_bytes(pbts_store *store) {
-    MDB_stat stat;
     pbts_txn *txn;
     if (pbts_txn_begin(&txn, store, false) != PBTS_OK) return 0;
-    uint64_t pages = 2, page_bytes = 0; /* two meta pages */
-    for (int i = 0; i < PBTS_TABLES; i++) {
-        if (mdb_stat(txn->txn, store->tables[i], &stat) != 0) continue;
-        pages += pages_of(&stat);
-        page_bytes = stat.ms_psize;
-    }
+    uint64_t bytes = live_bytes(store, txn->txn);
     pbts_txn_abort(txn);
-    return pages * page_bytes;
+    return bytes;
 }
 
 /* --- transactions ------------------------------------------------------------------------ */
@@ -392,10 +401,26 @@ static pbts_status write_result(pbts_txn *txn, int rc) {
     return status;
 }
 
+/* Whether a row fits below size_max_bytes. A row may split pages and leave them half empty, so it
+ * is counted twice and a bit until the pages are counted. */
+static bool room_take(pbts_txn *txn, uint64_t row_bytes) {
+    enum { ROW_OVERHEAD = 128 };
+    uint64_t cost = 2 * row_bytes + ROW_OVERHEAD;
+    if (cost > txn->spare_bytes) {
+        uint64_t limit = txn->store->size_max_bytes;
+        uint64_t live = live_bytes(txn->store, txn->txn);
+        if (live > limit || row_bytes > limit - live) return false;
+        txn->spare_bytes = limit - live;
+    }
+    txn->spare_bytes -= cost < txn->spare_bytes ? cost : txn->spare_bytes;
+    return true;
+}
+
 pbts_status pbts_txn_put(pbts_txn *txn, pbts_table table, pbts_span key, pbts_span value) {
     assert(txn->write);
     PBTS_TRY(access_check(txn, table, key));
     if (value.len > UINT32_MAX) return PBTS_LIMIT; /* LMDB's field for it */
+    if (!room_take(txn, (uint64_t)key.len + value.len)) return txn->failed = PBTS_FULL;
     MDB_val k = val_of(key), v = val_of(value);
     return write_result(txn, mdb_put(txn->txn, txn->store->tables[table], &k, &v, 0));
 }
