@@ -385,8 +385,8 @@ def main():
             getattr(runner, stage)()
         left = test_process.kill_everything()
         report.add("no process left behind", "fail" if left else "pass", 0, why="; ".join(left))
-    except KeyboardInterrupt:
-        print("\nstopped", flush=True)
+    except (KeyboardInterrupt, BrokenPipeError):
+        print("stopped", file=sys.stderr)
         test_process.kill_everything()
         for left in Path(tempfile.gettempdir()).glob(SCRATCH + "*"):
             shutil.rmtree(left, ignore_errors=True)
