@@ -22,23 +22,23 @@ typedef struct pbts_swarms pbts_swarms;
 
 typedef struct {
     pbts_mem *mem;
-    uint64_t seed;                  /* of hashes and samples; random in programs */
-    uint32_t expire_after_s;        /* 1.5 x interval; at most 12 h */
-    uint32_t peers_per_user_max;    /* per torrent; the user's oldest peer makes room */
-    uint32_t peers_max;             /* per torrent and family; PBTS_BUSY past it */
-    /* Called when a peer of `user_no` appears (+1) or disappears (-1) as one identity; may be NULL. */
+    uint64_t seed;               /* of hashes and samples; random in programs */
+    uint32_t expire_after_s;     /* 1.5 x interval; 1 s to 12 h */
+    uint32_t peers_per_user_max; /* per torrent, 1..64; the user's oldest peer makes room */
+    uint32_t peers_max;          /* per torrent and family, up to 2^24 - 2; PBTS_BUSY past it */
+    /* A peer of `user_no` appears (+1) or disappears (-1) as one identity; may be NULL. */
     void (*on_peer)(void *host, uint32_t user_no, int change);
     void *host;
 } pbts_swarms_config;
 
 typedef struct {
-    uint32_t user_no;    /* 0: anonymous (open access) */
+    uint32_t user_no; /* 0: anonymous (open access) */
     uint8_t peer_id[20];
-    pbts_addr addr;      /* family and where others find it; port > 0 */
-    bool seeder;         /* left = 0 */
-    bool completed;      /* event=completed: counts one download */
-    bool partial_seeder; /* BEP 21 paused: downloads nothing, counted as incomplete, sampled as seeder */
-    bool known_only;     /* refuse (PBTS_DENIED) unless this identity is in the swarm already */
+    pbts_addr addr;        /* family and where others find it; port > 0 */
+    bool seeder;           /* left = 0 */
+    bool completed;        /* event=completed: a download, if a seeder now and not known as one */
+    bool partial_seeder;   /* BEP 21 paused: counted as incomplete, sampled as a seeder */
+    bool known_only;       /* refuse (PBTS_DENIED) unless this identity is in the swarm already */
     uint32_t want4, want6; /* at most this many peers of each family */
 } pbts_swarm_update;
 
@@ -51,13 +51,15 @@ PBTS_MUST_USE pbts_status pbts_swarms_new(pbts_swarms **out, const pbts_swarms_c
                                           uint64_t now_s);
 void pbts_swarms_free(pbts_swarms *swarms);
 
-/* Make a torrent known (idempotent; the number must agree). A hybrid's second infohash is an alias of the first's swarm.
- * PBTS_NO_MEMORY. */
+/* Make a torrent known; idempotent. The two infohashes of a hybrid are two swarms.
+ * PBTS_NO_MEMORY, PBTS_EXISTS (known by another number). */
 PBTS_MUST_USE pbts_status pbts_swarms_add(pbts_swarms *swarms, const uint8_t infohash[static 20],
                                           uint32_t torrent_no, uint32_t downloaded);
-/* One announce: join or refresh, and sample. peers4/peers6 have room for 6*want4 and 18*want6 bytes.
- * The asker is never in its own sample, in neither family. PBTS_NOT_FOUND (unknown torrent), PBTS_NO_MEMORY,
- * PBTS_BUSY, PBTS_DENIED (known_only). A peer that fails to join for want of memory leaves all as it was. */
+/* One announce: join or refresh, and sample. A user's peer with a new id at an endpoint of the same
+ * user replaces the one that was there. peers4/peers6 have room for 6*want4 and 18*want6 bytes.
+ * The asker is never in its own sample, in neither family. PBTS_NOT_FOUND (unknown torrent),
+ * PBTS_NO_MEMORY, PBTS_BUSY, PBTS_DENIED (known_only). A peer that fails to join for want of memory
+ * leaves all as it was. */
 PBTS_MUST_USE pbts_status pbts_swarms_announce(pbts_swarms *swarms, pbts_swarm_result *out,
                                                uint8_t *peers4, uint8_t *peers6,
                                                const uint8_t infohash[static 20],
@@ -69,7 +71,9 @@ PBTS_MUST_USE pbts_status pbts_swarms_leave(pbts_swarms *swarms, pbts_swarm_resu
                                             const uint8_t peer_id[static 20], uint64_t now_s);
 PBTS_MUST_USE pbts_status pbts_swarms_scrape(pbts_swarms *swarms, pbts_swarm_result *out,
                                              const uint8_t infohash[static 20]);
-/* Expire what is due; does a bounded amount of work a call and says whether more is waiting. */
+/* Expire what is due; does a bounded amount of work a call and says whether more is waiting. An
+ * announce, leave or scrape of a swarm first expires all that is due there, as of the latest time
+ * that any call named. A peer is gone expire_after_s after its last announce, to the second. */
 bool pbts_swarms_tick(pbts_swarms *swarms, uint64_t now_s);
 
 typedef struct {

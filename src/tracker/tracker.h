@@ -2,8 +2,8 @@
  * owes whom. The host (apps/pbts-tracker) brings bytes, time, threads and locks.
  *
  *   announce, scrape   from any number of threads, no store access, no allocation but in swarms
- *   check_*            from any number of threads: the expensive half (pairings, parsing); reads only
- *   commit             one thread: the cheap half, grouped; durable when pbts_commit_end says OK
+ *   check_*            from any number of threads: the expensive half (pairings, parsing); reads
+ * only commit             one thread: the cheap half, grouped; durable when pbts_commit_end says OK
  *
  * Money rules are those of DESIGN section 6; commit.c, credit.c and claims.c keep them.
  */
@@ -24,12 +24,12 @@
 typedef struct pbts_tracker pbts_tracker;
 
 enum {
-    PBTS_TRACKER_SHARDS = 64,              /* lock parts 0..63 guard the swarms */
+    PBTS_TRACKER_SHARDS = 64, /* lock parts 0..63 guard the swarms */
     PBTS_TRACKER_LOCKS = PBTS_TRACKER_SHARDS,
     PBTS_USERS_MAX = 1 << 24,
     PBTS_TORRENTS_MAX = 1 << 24,
     PBTS_CLIENT_DENY_MAX = 64,
-    PBTS_ANNOUNCE_SKEW_S = 300,            /* signed announces: +- this much */
+    PBTS_ANNOUNCE_SKEW_S = 300, /* signed announces: +- this much */
     PBTS_TRACKER_ID_LIFE_S = 24 * 3600,
     PBTS_TICKET_LIFE_S = 24 * 3600,
 };
@@ -41,18 +41,19 @@ typedef struct {
 
 /* What may change while running. Plain values; checked by pbts_policy_check. */
 typedef struct {
-    bool open_access;            /* anonymous announces of registered torrents */
-    bool open_registration;      /* false: only admins register users */
-    uint32_t min_ratio_milli;    /* 500 is a ratio of 0.5; 0 switches the ratio rule off */
-    uint64_t init_credit_bytes;  /* granted to new users */
-    uint64_t overdraft_bytes;    /* rule 6 */
-    uint64_t deficit_max_bytes;  /* a receiver may owe at most this, whatever its ratio; 0: no limit */
+    bool open_access;           /* anonymous announces of registered torrents */
+    bool open_registration;     /* false: only admins register users */
+    uint32_t min_ratio_milli;   /* 500 is a ratio of 0.5; 0 switches the ratio rule off */
+    uint64_t init_credit_bytes; /* granted to new users */
+    uint64_t overdraft_bytes;   /* rule 6 */
+    uint64_t
+        deficit_max_bytes; /* a receiver may owe at most this, whatever its ratio; 0: no limit */
     uint32_t interval_s, min_interval_s;
     uint32_t numwant_default, numwant_max;
-    uint32_t peers_per_user_max;     /* per torrent */
-    uint32_t torrents_per_user_max;  /* peers (torrents being shared) a user may have at once */
-    uint32_t uploads_per_user_max;   /* torrents a user may register */
-    uint32_t peer_lists_per_hour;    /* per user; 0: no limit. Past it answers carry no peers */
+    uint32_t peers_per_user_max;    /* per torrent */
+    uint32_t torrents_per_user_max; /* peers (torrents being shared) a user may have at once */
+    uint32_t uploads_per_user_max;  /* torrents a user may register */
+    uint32_t peer_lists_per_hour;   /* per user; 0: no limit. Past it answers carry no peers */
     struct {
         uint8_t len;
         uint8_t prefix[8];
@@ -67,19 +68,36 @@ PBTS_MUST_USE pbts_status pbts_policy_check(const pbts_policy *policy, const cha
 typedef struct {
     pbts_mem *mem;
     pbts_random *random;
-    pbts_store *store;     /* borrowed; outlives the tracker */
-    pbts_lock lock;        /* PBTS_TRACKER_LOCKS parts */
+    pbts_store *store; /* borrowed; outlives the tracker */
+    pbts_lock lock;    /* PBTS_TRACKER_LOCKS parts */
     pbts_policy policy;
     pbts_bls_secret owner; /* the tracker key; wiped by pbts_tracker_free */
 } pbts_tracker_config;
 
-/* Set up a new instance in an empty store (Setup of the paper): a random iid, ledger entry 0.
- * PBTS_EXISTS when there is one. With a predecessor see pbts_tracker_adopt. */
-PBTS_MUST_USE pbts_status pbts_tracker_setup(const pbts_tracker_config *config,
-                                             const pbts_ledger_params *referrer_or_null,
+/* Set up a new instance in an empty store (Setup of the paper): a random iid, ledger entry 0. The
+ * host commits `txn`. PBTS_EXISTS when there is one.
+ * With a predecessor (Migrate): the host has checked its whole export and put its accounts
+ * (pbts_ledger_referrer_put) and, when it has them, its claims (pbts_tracker_old_claim_put) into
+ * the same transaction, and names it here. */
+typedef struct {
+    uint8_t iid[PBTS_IID_LEN];
+    uint64_t last_epoch; /* of its last entry */
+    bool sealed;     /* for good: its receipts may be taken at once, not after a day of silence */
+    bool has_claims; /* old claims were put: receipts up to last_epoch can be judged */
+} pbts_predecessor;
+PBTS_MUST_USE pbts_status pbts_tracker_setup(pbts_txn *txn, const pbts_tracker_config *config,
+                                             const pbts_predecessor *predecessor_or_null,
                                              pbts_now now);
-/* Load an instance: accounts and torrents into memory. PBTS_NOT_FOUND (not set up), PBTS_DENIED (the
- * key is not the ledger's owner), PBTS_CORRUPT, PBTS_NO_MEMORY, store errors. */
+PBTS_MUST_USE pbts_status pbts_tracker_old_claim_put(
+    pbts_txn *txn, uint32_t period, const uint8_t receiver[static PBTS_UID_HASH_LEN],
+    const uint8_t sender[static PBTS_UID_HASH_LEN],
+    const uint8_t infohash[static PBTS_INFOHASH_LEN], pbts_span bitmap);
+/* Restore this instance on a new machine from its ledger: the host has put the checked LEDGER and
+ * ACCOUNTS rows; receipts of epochs up to the ledger's last are refused unless claims came too
+ * (rule 9). */
+PBTS_MUST_USE pbts_status pbts_tracker_restored(pbts_txn *txn, bool has_claims);
+/* Load an instance: accounts and torrents into memory. PBTS_NOT_FOUND (not set up), PBTS_DENIED
+ * (the key is not the ledger's owner), PBTS_CORRUPT, PBTS_NO_MEMORY, store errors. */
 PBTS_MUST_USE pbts_status pbts_tracker_open(pbts_tracker **out, const pbts_tracker_config *config,
                                             pbts_now now);
 void pbts_tracker_free(pbts_tracker *tracker); /* NULL is a no-op */
@@ -88,6 +106,7 @@ const uint8_t *pbts_tracker_iid(const pbts_tracker *tracker); /* 32 bytes */
 const pbts_bls_public *pbts_tracker_owner(const pbts_tracker *tracker);
 bool pbts_tracker_predecessor(const pbts_tracker *tracker, uint8_t iid[static PBTS_IID_LEN]);
 pbts_policy pbts_tracker_policy(const pbts_tracker *tracker);
+/* interval_s and peers_per_user_max stay as they were at open. PBTS_MALFORMED. */
 PBTS_MUST_USE pbts_status pbts_tracker_policy_set(pbts_tracker *tracker, const pbts_policy *policy);
 /* Expire peers; call at least once a second. True: call again soon, more is due. */
 bool pbts_tracker_tick(pbts_tracker *tracker, pbts_now now);
@@ -133,7 +152,9 @@ bool pbts_tracker_tick(pbts_tracker *tracker, pbts_now now);
     X(BAD_PIECES,       -1, 400, "the pieces do not fit the registered torrent")                       \
     X(PIECE_HASH_WRONG, -1, 400, "the piece hash is not the registered torrent's")                     \
     X(NO_PIECES,        -1, 400, "the statement names no piece")                                       \
-    X(REPEATED,         -1, 400, "an earlier statement of this report is the same")                    \
+    X(UNCHECKED,         0, 400, "too many other signatures of this report are bad; send this one again") \
+    X(TOTALS_FULL,      -1, 409, "the totals of this account cannot grow any more")                    \
+    X(PREDECESSOR_ACTIVE, 60, 409, "the predecessor is neither sealed nor silent for a day; report there")  \
     X(SEALED,           -1, 409, "this instance is sealed; its successor takes receipts")              \
     X(NO_PREDECESSOR,   -1, 409, "this instance has no predecessor to migrate from")                   \
     X(STORE_FULL,        5, 503, "the tracker's disk is full; nothing was changed, try again later")   \
@@ -147,7 +168,8 @@ typedef enum {
 const char *pbts_refusal_name(pbts_refusal refusal); /* "RATIO_TOO_LOW" */
 pbts_failure pbts_refusal_failure(pbts_refusal refusal);
 unsigned pbts_refusal_http_status(pbts_refusal refusal);
-pbts_refusal pbts_refusal_of_status(pbts_status status); /* RESOURCE statuses to STORE_FULL, OVERLOADED, INTERNAL */
+pbts_refusal pbts_refusal_of_status(
+    pbts_status status); /* RESOURCE statuses to STORE_FULL, OVERLOADED, INTERNAL */
 
 /* Room for the answer's peers; the reply's spans point into it. */
 typedef struct {
@@ -157,9 +179,9 @@ typedef struct {
     char tracker_id[PBTS_TRACKER_ID_TEXT_LEN + 1];
 } pbts_announce_room;
 
-/* Announce by passkey, tracker id or (open access) nothing. `client` is where the request came from; its
- * port is ignored, the announce's counts. `families`: which peers the transport can carry (UDP: its
- * own; HTTP: both): bit 0 IPv4, bit 1 IPv6. Fills `reply` when NONE is returned. */
+/* Announce by passkey, tracker id or (open access) nothing. `client` is where the request came
+ * from; its port is ignored, the announce's counts. `families`: which peers the transport can carry
+ * (UDP: its own; HTTP: both): bit 0 IPv4, bit 1 IPv6. Fills `reply` when NONE is returned. */
 enum { PBTS_FAMILIES_IPV4 = 1, PBTS_FAMILIES_IPV6 = 2, PBTS_FAMILIES_BOTH = 3 };
 pbts_refusal pbts_tracker_announce(pbts_tracker *tracker, pbts_announce_reply *reply,
                                    pbts_announce_room *room, const pbts_announce *announce,
@@ -189,9 +211,9 @@ typedef struct {
     uint64_t up_bytes, down_bytes; /* up includes granted credit, down includes held debits */
     uint64_t held_bytes;           /* served, not yet credited: waits for its receivers */
     int64_t granted_bytes;
-    uint64_t owed_bytes;           /* of down: held for its senders until this user recovers */
-    uint64_t allowance_bytes;      /* how much it may still take before credit is held */
-    uint32_t peers;                /* swarms it is in now */
+    uint64_t owed_bytes;      /* of down: held for its senders until this user recovers */
+    uint64_t allowance_bytes; /* how much it may still take before credit is held */
+    uint32_t peers;           /* swarms it is in now */
     uint64_t registered_unix_s;
     uint64_t reported_up_bytes, reported_down_bytes; /* self-reported since start: shown only */
 } pbts_user;
@@ -264,9 +286,10 @@ typedef struct {
  * Opaque, owns what it needs; free with pbts_checked_report_free. */
 typedef struct pbts_checked_report pbts_checked_report;
 
-/* Check who submits (REPORT signature, freshness), then every statement. A refusal of the whole report: UNKNOWN_USER,
- * BAD_SIGNATURE, STALE_TIME, OVERLOADED; otherwise NONE and `*out` (which may hold refused
- * statements only). A prototype-shaped report (legacy) has no REPORT signature: each receipt stands for itself. */
+/* Check who submits (REPORT signature, freshness), then every statement. A refusal of the whole
+ * report: UNKNOWN_USER, BAD_SIGNATURE, STALE_TIME, OVERLOADED; otherwise NONE and `*out` (which may
+ * hold refused statements only). A prototype-shaped report (legacy) has no REPORT signature: each
+ * receipt stands for itself. */
 pbts_refusal pbts_check_report(pbts_tracker *tracker, pbts_checked_report **out,
                                const pbts_report *report, pbts_now now);
 size_t pbts_checked_report_count(const pbts_checked_report *report);
@@ -274,7 +297,8 @@ pbts_verdict pbts_checked_report_verdict(const pbts_checked_report *report, size
 uint32_t pbts_checked_report_user(const pbts_checked_report *report); /* submitter's number */
 void pbts_checked_report_free(pbts_checked_report *report);
 
-/* Check one statement alone; nothing changes (POST /verify-receipt). The submitter may be empty when the statement names its sender. */
+/* Check one statement alone; nothing changes (POST /verify-receipt). The submitter may be empty
+ * when the statement names its sender. */
 pbts_refusal pbts_check_statement(pbts_tracker *tracker, const pbts_statement *statement,
                                   pbts_span submitter_uid, pbts_now now);
 
@@ -300,7 +324,8 @@ pbts_refusal pbts_commit_set_totals(pbts_commit *commit, uint32_t user_no, uint6
 /* Copy a user from the predecessor's ledger (first touch does so by itself in registration). */
 pbts_refusal pbts_commit_migrate(pbts_commit *commit, uint32_t *user_no, pbts_span uid);
 /* One ledger entry for all that changed, then the store's commit (fsync), then memory.
- * PBTS_OK: all durable and visible. Anything else: nothing happened. Frees the commit either way. */
+ * PBTS_OK: all durable and visible. Anything else: nothing happened. Frees the commit either way.
+ */
 PBTS_MUST_USE pbts_status pbts_commit_end(pbts_commit *commit);
 void pbts_commit_abort(pbts_commit *commit); /* NULL is a no-op */
 

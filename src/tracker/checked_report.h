@@ -1,0 +1,27 @@
+/* tracker/checked_report.h - a report whose signatures were checked. Private to tracker/. */
+#ifndef PBTS_TRACKER_CHECKED_REPORT_H
+#define PBTS_TRACKER_CHECKED_REPORT_H
+
+#include "tracker/state.h"
+
+/* One statement, resolved to our own numbers. */
+typedef struct {
+    uint32_t receiver_no, sender_no, torrent_no;
+    uint32_t period;
+    pbts_receipt_form form;
+    uint32_t piece_index;                /* PIECE */
+    uint32_t bitmap_at, bitmap_len;      /* CUMULATIVE: in the report's blob */
+    bool of_predecessor;                 /* names the predecessor's iid */
+    uint8_t infohash[PBTS_INFOHASH_LEN]; /* as named; keys the predecessor's claims */
+    pbts_verdict verdict;
+} pbts_checked_statement;
+
+struct pbts_checked_report {
+    pbts_mem *mem;
+    uint32_t user_no; /* who submits */
+    size_t count;
+    pbts_checked_statement *statements;
+    uint8_t *blob; /* copies of the bitmaps */
+};
+
+#endif

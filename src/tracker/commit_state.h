@@ -1,0 +1,68 @@
+/* tracker/commit_state.h - one group commit in the making. Private to tracker/.
+ *
+ * Everything a commit changes lives in its store transaction and in copies of the touched
+ * balances; memory that others see changes only after the store has committed.
+ */
+#ifndef PBTS_TRACKER_COMMIT_STATE_H
+#define PBTS_TRACKER_COMMIT_STATE_H
+
+#include "tracker/checked_report.h"
+#include "tracker/number_map.h"
+
+typedef struct {
+    uint32_t user_no;
+    pbts_balance balance;
+    int64_t stored_granted; /* what the user row says: it is rewritten only when that differs */
+    uint8_t uid_hash[PBTS_UID_HASH_LEN], key_hash[32]; /* for the ledger row */
+} pbts_touched;
+
+struct pbts_commit {
+    pbts_tracker *tracker;
+    pbts_txn *txn;
+    pbts_now now;
+    pbts_policy policy; /* one policy for the whole commit */
+    pbts_touched *touched;
+    size_t touched_count, touched_capacity;
+    pbts_number_map touched_map; /* user number -> index in touched */
+    uint32_t users, torrents;    /* highest numbers, new ones included */
+    uint32_t *new_torrents;      /* numbers */
+    size_t new_torrent_count, new_torrent_capacity;
+    uint64_t held_order; /* of the next HELD row; ascends over all commits */
+    uint64_t credited_bytes;
+    int64_t held_change_bytes;
+    uint32_t claims_from_period; /* published with the rest */
+    uint32_t release_steps;      /* HELD rows released so far, bounded */
+};
+
+/* The index of a user among the touched; loads the balance at first touch. NOT_FOUND, store errors.
+ */
+PBTS_MUST_USE pbts_status pbts_commit_touch(pbts_commit *commit, size_t *index, uint32_t user_no);
+/* Add a new user's balance. */
+PBTS_MUST_USE pbts_status pbts_commit_touch_new(pbts_commit *commit, const pbts_touched *touched);
+
+/* Credit `bytes` that `sender` served and `receiver` signed for (rules 5 and 6). NONE, TOTALS_FULL,
+ * or a resource refusal. */
+pbts_refusal pbts_commit_credit(pbts_commit *commit, pbts_verdict *verdict, uint32_t receiver_no,
+                                uint32_t sender_no, uint64_t bytes);
+/* Release what the user's recovered balance allows of the credit it holds back, and what follows
+ * from that. */
+PBTS_MUST_USE pbts_status pbts_commit_release_held(pbts_commit *commit, uint32_t user_no);
+
+/* Claim a statement's pieces: `fresh` gets those not claimed before (capacity bytes; the torrent's
+ * set length), counts say how many. Does not write; `pbts_commit_claim_put` does. */
+typedef struct {
+    uint8_t key[16];
+    uint8_t *claimed, *fresh; /* bitmaps in the commit's scratch, `len` bytes each */
+    size_t len;
+    uint32_t fresh_count, duplicate_count;
+} pbts_claim;
+PBTS_MUST_USE pbts_status pbts_commit_claim(pbts_commit *commit, pbts_claim *out,
+                                            const pbts_checked_report *report,
+                                            const pbts_checked_statement *statement,
+                                            const pbts_pieces *pieces);
+PBTS_MUST_USE pbts_status pbts_commit_claim_put(pbts_commit *commit, const pbts_claim *claim);
+void pbts_claim_deinit(pbts_commit *commit, pbts_claim *claim);
+/* Delete claims of periods that no receipt can name any more; bounded work. */
+PBTS_MUST_USE pbts_status pbts_commit_forget_claims(pbts_commit *commit);
+
+#endif

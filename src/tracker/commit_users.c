@@ -1,0 +1,157 @@
+/* Registration, rotation, totals set by an administrator, migration of one user. */
+#include "base/assert.h"
+#include "hash/sha.h"
+#include "tracker/commit_state.h"
+
+static bool taken(pbts_commit *commit, pbts_table table, const uint8_t hash[static 32],
+                  pbts_status *status) {
+    uint32_t number;
+    *status = pbts_user_no_by_hash(commit->txn, &number, table, hash);
+    if (*status == PBTS_NOT_FOUND) {
+        *status = PBTS_OK;
+        return false;
+    }
+    return *status == PBTS_OK;
+}
+
+static pbts_status put_number(pbts_commit *commit, pbts_table table, const uint8_t hash[static 32],
+                              uint32_t user_no) {
+    uint8_t value[4];
+    pbts_key_u32(value, user_no);
+    return pbts_txn_put(commit->txn, table, (pbts_span){ hash, 32 }, PBTS_SPAN_OF(value));
+}
+
+/* Whether this commit itself opened the account: the ledger does not show it before the end. */
+static bool is_touched(const pbts_commit *commit, const uint8_t uid_hash[static 32]) {
+    for (size_t i = 0; i < commit->touched_count; i++) {
+        if (memcmp(commit->touched[i].uid_hash, uid_hash, 32) == 0) return true;
+    }
+    return false;
+}
+
+/* What the account starts with: the predecessor's or a restored standing, or the initial credit. */
+static pbts_refusal opening_balance(pbts_commit *commit, pbts_touched *touched) {
+    pbts_ledger_account account;
+    bool from_referrer = false;
+    pbts_status status = pbts_ledger_read(commit->txn, &account, &from_referrer, touched->uid_hash);
+    if (status == PBTS_NOT_FOUND) {
+        touched->user_no = commit->users + 1;
+        touched->balance = (pbts_balance){ .up = commit->policy.init_credit_bytes };
+        touched->balance.granted = (int64_t)touched->balance.up;
+        return PBTS_REFUSAL_NONE;
+    }
+    if (status != PBTS_OK) return pbts_refusal_of_status(status);
+    /* The name belongs to the key that the ledger knows, whoever asks first. */
+    if (memcmp(account.key_hash, touched->key_hash, sizeof account.key_hash) != 0) {
+        return PBTS_REFUSAL_KEY_MISMATCH;
+    }
+    if (account.up_bytes > PBTS_TOTAL_MAX_BYTES || account.down_bytes > PBTS_TOTAL_MAX_BYTES) {
+        return PBTS_REFUSAL_TOTALS_FULL;
+    }
+    /* Migrated a moment ago in this very commit: the next one will see it. */
+    if (from_referrer && is_touched(commit, touched->uid_hash)) return PBTS_REFUSAL_OVERLOADED;
+    touched->user_no = from_referrer ? commit->users + 1 : account.user_no;
+    touched->balance = (pbts_balance){ .up = account.up_bytes, .down = account.down_bytes };
+    touched->balance.granted = (int64_t)account.up_bytes - (int64_t)account.down_bytes;
+    if (!from_referrer) touched->balance.generation = account.generation;
+    return PBTS_REFUSAL_NONE;
+}
+
+static pbts_status put_user(pbts_commit *commit, const pbts_touched *touched,
+                            const pbts_checked_registration *registration) {
+    pbts_user_row row = { .has_key = registration->has_key,
+                          .uid_len = registration->uid_len,
+                          .key = registration->key,
+                          .granted = touched->balance.granted,
+                          .registered_unix_s = commit->now.unix_s };
+    memcpy(row.uid, registration->uid, sizeof row.uid);
+    memcpy(row.key_raw, registration->key_raw, sizeof row.key_raw);
+    PBTS_TRY(pbts_user_row_put(commit->txn, touched->user_no, &row));
+    PBTS_TRY(put_number(commit, PBTS_TABLE_UIDS, touched->uid_hash, touched->user_no));
+    if (!registration->has_key) return PBTS_OK;
+    return put_number(commit, PBTS_TABLE_KEYS, touched->key_hash, touched->user_no);
+}
+
+static pbts_refusal add_user(pbts_commit *commit, uint32_t *user_no, pbts_touched *touched,
+                             const pbts_checked_registration *registration) {
+    pbts_status status;
+    if (taken(commit, PBTS_TABLE_UIDS, touched->uid_hash, &status)) return PBTS_REFUSAL_UID_TAKEN;
+    if (status != PBTS_OK) return pbts_refusal_of_status(status);
+    if (registration->has_key && taken(commit, PBTS_TABLE_KEYS, touched->key_hash, &status)) {
+        return PBTS_REFUSAL_KEY_TAKEN;
+    }
+    if (status != PBTS_OK) return pbts_refusal_of_status(status);
+    pbts_refusal refusal = opening_balance(commit, touched);
+    if (refusal != PBTS_REFUSAL_NONE) return refusal;
+    if (touched->user_no >= PBTS_USERS_MAX) return PBTS_REFUSAL_USERS_FULL;
+    touched->stored_granted = touched->balance.granted;
+    status = put_user(commit, touched, registration);
+    if (status == PBTS_OK) status = pbts_commit_touch_new(commit, touched);
+    if (status != PBTS_OK) return PBTS_REFUSAL_INTERNAL;
+    if (touched->user_no > commit->users) commit->users = touched->user_no;
+    *user_no = touched->user_no;
+    return PBTS_REFUSAL_NONE;
+}
+
+pbts_refusal pbts_commit_registration(pbts_commit *commit, uint32_t *user_no,
+                                      const pbts_checked_registration *registration, bool admin) {
+    pbts_touched touched = { 0 };
+    if (atomic_load(&commit->tracker->sealed)) return PBTS_REFUSAL_SEALED;
+    if (!admin && !commit->policy.open_registration) return PBTS_REFUSAL_REGISTRATION_CLOSED;
+    if (!admin && !registration->has_key) return PBTS_REFUSAL_KEY_INVALID;
+    pbts_uid_hash(touched.uid_hash, (pbts_span){ registration->uid, registration->uid_len });
+    if (registration->has_key) pbts_sha256(touched.key_hash, PBTS_SPAN_OF(registration->key.bytes));
+    return add_user(commit, user_no, &touched, registration);
+}
+
+pbts_refusal pbts_commit_rotate(pbts_commit *commit, uint32_t user_no) {
+    size_t index;
+    pbts_status status = pbts_commit_touch(commit, &index, user_no);
+    if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_UNKNOWN_USER;
+    if (status != PBTS_OK) return pbts_refusal_of_status(status);
+    commit->touched[index].balance.generation++;
+    return PBTS_REFUSAL_NONE;
+}
+
+pbts_refusal pbts_commit_set_totals(pbts_commit *commit, uint32_t user_no, uint64_t up_bytes,
+                                    uint64_t down_bytes) {
+    size_t index;
+    if (up_bytes > PBTS_TOTAL_MAX_BYTES || down_bytes > PBTS_TOTAL_MAX_BYTES) {
+        return PBTS_REFUSAL_TOTALS_FULL;
+    }
+    pbts_status status = pbts_commit_touch(commit, &index, user_no);
+    if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_UNKNOWN_USER;
+    if (status != PBTS_OK) return pbts_refusal_of_status(status);
+    pbts_balance *balance = &commit->touched[index].balance;
+    /* What is still owed to senders stays a debit, so the total cannot be set below it. */
+    if (down_bytes < balance->owed) return PBTS_REFUSAL_MALFORMED;
+    balance->granted += (int64_t)up_bytes - (int64_t)balance->up;
+    balance->granted -= (int64_t)down_bytes - (int64_t)balance->down;
+    balance->up = up_bytes;
+    balance->down = down_bytes;
+    return pbts_refusal_of_status(pbts_commit_release_held(commit, user_no));
+}
+
+/* A user that only the predecessor knows is copied under its name and key hash; the key itself
+ * comes with the user's own registration, which the ledger's key hash then guards. */
+pbts_refusal pbts_commit_migrate(pbts_commit *commit, uint32_t *user_no, pbts_span uid) {
+    pbts_ledger_account account;
+    bool from_referrer = false;
+    pbts_touched touched = { 0 };
+    if (!commit->tracker->predecessor.known) return PBTS_REFUSAL_NO_PREDECESSOR;
+    if (!pbts_uid_is_valid(uid)) return PBTS_REFUSAL_UID_INVALID;
+    pbts_uid_hash(touched.uid_hash, uid);
+    pbts_status status = pbts_ledger_read(commit->txn, &account, &from_referrer, touched.uid_hash);
+    if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_UNKNOWN_USER;
+    if (status != PBTS_OK) return pbts_refusal_of_status(status);
+    if (!from_referrer || is_touched(commit, touched.uid_hash)) return PBTS_REFUSAL_UID_TAKEN;
+    memcpy(touched.key_hash, account.key_hash, sizeof touched.key_hash);
+    pbts_refusal refusal = opening_balance(commit, &touched);
+    if (refusal != PBTS_REFUSAL_NONE) return refusal;
+    if (touched.user_no >= PBTS_USERS_MAX) return PBTS_REFUSAL_USERS_FULL;
+    touched.stored_granted = touched.balance.granted;
+    if (pbts_commit_touch_new(commit, &touched) != PBTS_OK) return PBTS_REFUSAL_INTERNAL;
+    commit->users = touched.user_no;
+    *user_no = touched.user_no;
+    return PBTS_REFUSAL_NONE;
+}

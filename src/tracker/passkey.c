@@ -1,0 +1,83 @@
+#include "tracker/passkey.h"
+
+#include "base/secret.h"
+#include "base/writer.h"
+#include "codec/text.h"
+#include "hash/sha.h"
+
+enum { PASSKEY_BYTES = 20, TRACKER_ID_TAG_LEN = 16, TRACKER_ID_BYTES = 4 + 8 + TRACKER_ID_TAG_LEN };
+
+static void tag_of(uint8_t *out, size_t out_len, const pbts_passkey_key *key, const char *label,
+                   uint32_t user_no, uint64_t value, size_t value_len) {
+    uint8_t message[64], digest[PBTS_SHA256_LEN];
+    pbts_writer writer = pbts_writer_over(message, sizeof message);
+    pbts_write_text(&writer, label);
+    pbts_write_u32(&writer, user_no);
+    if (value_len == 4) {
+        pbts_write_u32(&writer, (uint32_t)value);
+    } else {
+        pbts_write_u64(&writer, value);
+    }
+    pbts_hmac_sha256(digest, PBTS_SPAN_OF(key->bytes), pbts_writer_span(&writer));
+    memcpy(out, digest, out_len);
+    pbts_wipe(digest, sizeof digest);
+}
+
+static void encode_text(char *out, pbts_span bytes, size_t text_len) {
+    pbts_writer writer = pbts_writer_over((uint8_t *)out, text_len);
+    pbts_base32_encode(&writer, bytes);
+    out[writer.len] = '\0';
+}
+
+void pbts_passkey_tag(uint8_t out[static PBTS_PASSKEY_TAG_LEN], const pbts_passkey_key *key,
+                      uint32_t user_no, uint32_t generation) {
+    tag_of(out, PBTS_PASSKEY_TAG_LEN, key, "pbts/passkey/1", user_no, generation, 4);
+}
+
+void pbts_passkey_make(char out[static PBTS_PASSKEY_LEN + 1], const pbts_passkey_key *key,
+                       uint32_t user_no, uint32_t generation) {
+    uint8_t bytes[PASSKEY_BYTES];
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_write_u32(&writer, user_no);
+    pbts_write_u32(&writer, generation);
+    pbts_passkey_tag(bytes + 8, key, user_no, generation);
+    encode_text(out, PBTS_SPAN_OF(bytes), PBTS_PASSKEY_LEN);
+}
+
+pbts_status pbts_passkey_split(uint32_t *user_no, uint32_t *generation,
+                               uint8_t tag[static PBTS_PASSKEY_TAG_LEN], pbts_span text) {
+    uint8_t bytes[PASSKEY_BYTES];
+    if (text.len != PBTS_PASSKEY_LEN) return PBTS_MALFORMED;
+    PBTS_TRY(pbts_base32_decode_exact(bytes, sizeof bytes, text));
+    pbts_cursor in = pbts_cursor_over(PBTS_SPAN_OF(bytes));
+    PBTS_TRY(pbts_read_u32(&in, user_no));
+    PBTS_TRY(pbts_read_u32(&in, generation));
+    return pbts_read_bytes(&in, tag, PBTS_PASSKEY_TAG_LEN);
+}
+
+void pbts_tracker_id_make(char out[static PBTS_TRACKER_ID_TEXT_LEN + 1],
+                          const pbts_passkey_key *key, uint32_t user_no, uint64_t expires_unix) {
+    uint8_t bytes[TRACKER_ID_BYTES];
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_write_u32(&writer, user_no);
+    pbts_write_u64(&writer, expires_unix);
+    tag_of(bytes + 12, TRACKER_ID_TAG_LEN, key, "pbts/trackerid/1", user_no, expires_unix, 8);
+    encode_text(out, PBTS_SPAN_OF(bytes), PBTS_TRACKER_ID_TEXT_LEN);
+}
+
+pbts_status pbts_tracker_id_check(uint32_t *user_no, const pbts_passkey_key *key, pbts_span text,
+                                  uint64_t now_unix) {
+    uint8_t bytes[TRACKER_ID_BYTES], tag[TRACKER_ID_TAG_LEN];
+    uint32_t number = 0;
+    uint64_t expires = 0;
+    if (text.len != PBTS_TRACKER_ID_TEXT_LEN) return PBTS_MALFORMED;
+    PBTS_TRY(pbts_base32_decode_exact(bytes, sizeof bytes, text));
+    pbts_cursor in = pbts_cursor_over(PBTS_SPAN_OF(bytes));
+    PBTS_TRY(pbts_read_u32(&in, &number));
+    PBTS_TRY(pbts_read_u64(&in, &expires));
+    tag_of(tag, sizeof tag, key, "pbts/trackerid/1", number, expires, 8);
+    if (!pbts_equal_ct(tag, bytes + 12, sizeof tag)) return PBTS_DENIED;
+    if (expires < now_unix) return PBTS_STALE;
+    *user_no = number;
+    return PBTS_OK;
+}

@@ -1,0 +1,93 @@
+/* Reading users, and the checks of a registration. */
+#include "tracker/users.h"
+
+#include "hash/sha.h"
+
+pbts_status pbts_user_load_by_uid(pbts_tracker *tracker, uint32_t *user_no, pbts_user_row *out,
+                                  pbts_span uid) {
+    pbts_txn *txn;
+    PBTS_TRY(pbts_txn_begin(&txn, tracker->store, false));
+    pbts_status status = pbts_user_no_by_uid(txn, user_no, uid);
+    if (status == PBTS_OK) status = pbts_user_row_get(txn, out, *user_no);
+    pbts_txn_abort(txn);
+    return status;
+}
+
+static void fill_user(const pbts_tracker *tracker, pbts_user *out, uint32_t user_no,
+                      const pbts_user_row *row, const pbts_account *account) {
+    pbts_balance balance = pbts_account_balance(account);
+    *out = (pbts_user){
+        .user_no = user_no,
+        .uid_len = row->uid_len,
+        .has_key = row->has_key,
+        .key = row->key,
+        .generation = balance.generation,
+        .up_bytes = balance.up,
+        .down_bytes = balance.down,
+        .held_bytes = balance.held,
+        .granted_bytes = balance.granted,
+        .owed_bytes = balance.owed,
+        .allowance_bytes = pbts_balance_allowance(&balance, pbts_tracker_policy_now(tracker)),
+        .peers = atomic_load(&account->peers),
+        .registered_unix_s = row->registered_unix_s,
+        .reported_up_bytes = atomic_load(&account->reported_up),
+        .reported_down_bytes = atomic_load(&account->reported_down),
+    };
+    memcpy(out->uid, row->uid, sizeof out->uid);
+}
+
+pbts_status pbts_tracker_user(pbts_tracker *tracker, pbts_user *out, pbts_span uid) {
+    pbts_user_row row;
+    uint32_t user_no;
+    PBTS_TRY(pbts_user_load_by_uid(tracker, &user_no, &row, uid));
+    const pbts_account *account = pbts_accounts_find(&tracker->accounts, user_no);
+    if (account == NULL) return PBTS_NOT_FOUND;
+    fill_user(tracker, out, user_no, &row, account);
+    return PBTS_OK;
+}
+
+pbts_status pbts_tracker_user_by_no(pbts_tracker *tracker, pbts_user *out, uint32_t user_no) {
+    pbts_user_row row;
+    pbts_txn *txn;
+    const pbts_account *account = pbts_accounts_find(&tracker->accounts, user_no);
+    if (account == NULL) return PBTS_NOT_FOUND;
+    PBTS_TRY(pbts_txn_begin(&txn, tracker->store, false));
+    pbts_status status = pbts_user_row_get(txn, &row, user_no);
+    pbts_txn_abort(txn);
+    PBTS_TRY(status);
+    fill_user(tracker, out, user_no, &row, account);
+    return PBTS_OK;
+}
+
+void pbts_tracker_passkey(const pbts_tracker *tracker, char out[static PBTS_PASSKEY_LEN + 1],
+                          uint32_t user_no) {
+    const pbts_account *account = pbts_accounts_find(&tracker->accounts, user_no);
+    uint32_t generation = account != NULL ? atomic_load(&account->generation) : 0;
+    pbts_passkey_make(out, &tracker->passkey_key, user_no, generation);
+}
+
+pbts_refusal pbts_check_registration(const pbts_tracker *tracker, pbts_checked_registration *out,
+                                     const pbts_registration *registration) {
+    uint8_t message[PBTS_MESSAGE_MAX];
+    pbts_bls_public_point key;
+    pbts_bls_g1_point signature;
+    if (!pbts_uid_is_valid(registration->uid)) return PBTS_REFUSAL_UID_INVALID;
+    if (pbts_bls_public_decode(&key, &registration->key) != PBTS_OK) {
+        return PBTS_REFUSAL_KEY_INVALID;
+    }
+    if (pbts_bls_signature_decode(&signature, &registration->signature) != PBTS_OK) {
+        return PBTS_REFUSAL_BAD_SIGNATURE;
+    }
+    pbts_writer writer = pbts_writer_over(message, sizeof message);
+    pbts_message_register(&writer, tracker->iid, &registration->key, registration->uid);
+    if (pbts_bls_verify(&key, PBTS_BLS_REGISTER, pbts_writer_span(&writer), &signature) !=
+        PBTS_OK) {
+        return PBTS_REFUSAL_BAD_SIGNATURE;
+    }
+    *out = (pbts_checked_registration){ .uid_len = (uint8_t)registration->uid.len,
+                                        .has_key = true,
+                                        .key = registration->key };
+    memcpy(out->uid, registration->uid.data, registration->uid.len);
+    pbts_bls_public_to_raw(out->key_raw, &key);
+    return PBTS_REFUSAL_NONE;
+}
