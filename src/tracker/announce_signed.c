@@ -24,24 +24,6 @@ static pbts_status take_bytes(uint8_t *out, size_t len, pbts_span field) {
     return PBTS_OK;
 }
 
-static bool time_is_fresh(uint64_t time, const pbts_tracker *tracker, pbts_now now) {
-    if (time > now.unix_s + PBTS_ANNOUNCE_SKEW_S || time + PBTS_ANNOUNCE_SKEW_S < now.unix_s) {
-        return false;
-    }
-    /* What was seen before a restart is not remembered, so what was signed before it is not taken.
-     */
-    return time >= tracker->started_unix_s;
-}
-
-/* Each key's times must increase: the same signed announce never works twice. */
-static bool claim_time(pbts_account *account, uint64_t time) {
-    uint64_t last = atomic_load(&account->signed_unix_s);
-    while (time > last) {
-        if (atomic_compare_exchange_weak(&account->signed_unix_s, &last, time)) return true;
-    }
-    return false;
-}
-
 static pbts_refusal check_signature(const pbts_tracker *tracker, const pbts_user_row *user,
                                     const pbts_announce *announce, uint64_t time) {
     uint8_t message[PBTS_MESSAGE_MAX];
@@ -110,14 +92,14 @@ pbts_refusal pbts_tracker_announce_signed(pbts_tracker *tracker, pbts_announce_r
     uint32_t user_no;
     uint64_t time;
     if (parse_time(&time, announce->time) != PBTS_OK) return PBTS_REFUSAL_MALFORMED;
-    if (!time_is_fresh(time, tracker, now)) return PBTS_REFUSAL_STALE_TIME;
+    if (!pbts_signed_time_is_near(time, now)) return PBTS_REFUSAL_STALE_TIME;
     pbts_refusal refusal = load_announcer(tracker, &user_no, &user, announce);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     refusal = check_signature(tracker, &user, announce, time);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     pbts_account *account = pbts_accounts_find(&tracker->accounts, user_no);
     if (account == NULL) return PBTS_REFUSAL_UNKNOWN_USER;
-    if (!claim_time(account, time)) return PBTS_REFUSAL_STALE_TIME;
+    if (!pbts_signed_time_claim(tracker, account, time)) return PBTS_REFUSAL_STALE_TIME;
     refusal =
         pbts_tracker_announce_as(tracker, reply, room, announce, user_no, client, families, now);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;

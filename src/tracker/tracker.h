@@ -275,6 +275,20 @@ typedef struct pbts_checked_registration {
 pbts_refusal pbts_check_registration(const pbts_tracker *tracker, pbts_checked_registration *out,
                                      const pbts_registration *registration);
 
+/* A request that a user signed with its key (adding a torrent, rotating the passkey): a REPORT
+ * message over SHA-256("pbts/request/1\n" || METHOD || " " || path || "\n" || body). `once`: the
+ * time must be newer than that of any signed request or announce of this key before, so that it
+ * cannot be replayed. NONE, UNKNOWN_USER, BAD_SIGNATURE, STALE_TIME. */
+typedef struct {
+    pbts_bls_public key;
+    uint64_t unix_time;
+    pbts_bls_signature signature;
+    pbts_span method, path, body;
+    bool once;
+} pbts_signed_request;
+pbts_refusal pbts_check_request(pbts_tracker *tracker, uint32_t *user_no,
+                                const pbts_signed_request *request, pbts_now now);
+
 /* What became of one statement of a report. */
 typedef struct {
     pbts_refusal refusal; /* NONE: it counted (perhaps all as duplicates) */

@@ -91,3 +91,69 @@ pbts_refusal pbts_check_registration(const pbts_tracker *tracker, pbts_checked_r
     pbts_bls_public_to_raw(out->key_raw, &key);
     return PBTS_REFUSAL_NONE;
 }
+
+/* ---- signed requests ---- */
+
+bool pbts_signed_time_is_near(uint64_t time, pbts_now now) {
+    return time <= now.unix_s + PBTS_ANNOUNCE_SKEW_S && now.unix_s <= time + PBTS_ANNOUNCE_SKEW_S;
+}
+
+bool pbts_signed_time_claim(const pbts_tracker *tracker, pbts_account *account, uint64_t time) {
+    if (time < tracker->started_unix_s) return false;
+    uint64_t last = atomic_load(&account->signed_unix_s);
+    while (time > last) {
+        if (atomic_compare_exchange_weak(&account->signed_unix_s, &last, time)) return true;
+    }
+    return false;
+}
+
+static pbts_status load_by_key(pbts_tracker *tracker, uint32_t *user_no, pbts_user_row *out,
+                               const pbts_bls_public *key) {
+    uint8_t hash[PBTS_SHA256_LEN];
+    pbts_txn *txn;
+    pbts_sha256(hash, PBTS_SPAN_OF(key->bytes));
+    PBTS_TRY(pbts_txn_begin(&txn, tracker->store, false));
+    pbts_status status = pbts_user_no_by_hash(txn, user_no, PBTS_TABLE_KEYS, hash);
+    if (status == PBTS_OK) status = pbts_user_row_get(txn, out, *user_no);
+    pbts_txn_abort(txn);
+    return status;
+}
+
+static pbts_status verify_request(const pbts_tracker *tracker, const pbts_user_row *user,
+                                  const pbts_signed_request *request) {
+    uint8_t digest[PBTS_SHA256_LEN], message[PBTS_MESSAGE_MAX];
+    pbts_bls_public_point key;
+    pbts_bls_g1_point signature;
+    pbts_sha256_state state;
+    pbts_sha256_init(&state);
+    pbts_sha256_update(&state, pbts_span_text("pbts/request/1\n"));
+    pbts_sha256_update(&state, request->method);
+    pbts_sha256_update(&state, pbts_span_text(" "));
+    pbts_sha256_update(&state, request->path);
+    pbts_sha256_update(&state, pbts_span_text("\n"));
+    pbts_sha256_update(&state, request->body);
+    pbts_sha256_final(&state, digest);
+    pbts_writer writer = pbts_writer_over(message, sizeof message);
+    pbts_message_report(&writer, tracker->iid, &user->key, request->unix_time, digest);
+    PBTS_TRY(pbts_bls_signature_decode(&signature, &request->signature));
+    PBTS_TRY(pbts_bls_public_from_raw(&key, user->key_raw));
+    return pbts_bls_verify(&key, PBTS_BLS_REPORT, pbts_writer_span(&writer), &signature);
+}
+
+pbts_refusal pbts_check_request(pbts_tracker *tracker, uint32_t *user_no,
+                                const pbts_signed_request *request, pbts_now now) {
+    pbts_user_row user;
+    uint32_t number;
+    if (!pbts_signed_time_is_near(request->unix_time, now)) return PBTS_REFUSAL_STALE_TIME;
+    pbts_status status = load_by_key(tracker, &number, &user, &request->key);
+    if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_UNKNOWN_USER;
+    if (status != PBTS_OK) return pbts_refusal_of_status(status);
+    if (verify_request(tracker, &user, request) != PBTS_OK) return PBTS_REFUSAL_BAD_SIGNATURE;
+    pbts_account *account = pbts_accounts_find(&tracker->accounts, number);
+    if (account == NULL) return PBTS_REFUSAL_UNKNOWN_USER;
+    if (request->once && !pbts_signed_time_claim(tracker, account, request->unix_time)) {
+        return PBTS_REFUSAL_STALE_TIME;
+    }
+    *user_no = number;
+    return PBTS_REFUSAL_NONE;
+}

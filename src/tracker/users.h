@@ -9,4 +9,11 @@
 PBTS_MUST_USE pbts_status pbts_user_load_by_uid(pbts_tracker *tracker, uint32_t *user_no,
                                                 pbts_user_row *out, pbts_span uid);
 
+/* Whether a signed time is within PBTS_ANNOUNCE_SKEW_S of the clock. */
+bool pbts_signed_time_is_near(uint64_t time, pbts_now now);
+/* Use up a signed time: true once, for a time later than all before it and than the start of this
+ * process (what was seen before a restart is not remembered, so what was signed before it is not
+ * taken). */
+bool pbts_signed_time_claim(const pbts_tracker *tracker, pbts_account *account, uint64_t time);
+
 #endif
