@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/assert.h"
 #include "bench_receipts.h"
 #include "bls/bls_bench.h"
 #include "hash/sha.h"
@@ -62,6 +63,7 @@ static int compare_doubles(const void *a, const void *b) {
 }
 
 static double median(double *values, size_t count) {
+    assert(count > 0);
     qsort(values, count, sizeof *values, compare_doubles);
     return values[count / 2];
 }
@@ -76,7 +78,7 @@ static double time_us(work *todo, fixture *f, size_t times) {
 }
 
 static double median_us(work *todo, fixture *f, size_t runs, size_t times) {
-    double values[RUNS_MAX];
+    double values[RUNS_MAX] = { 0 };
     for (size_t i = 0; i < runs; i++) values[i] = time_us(todo, f, times);
     return median(values, runs);
 }
@@ -139,7 +141,7 @@ static work *const part_work[PBTS_PARTS] = {
 };
 
 static void measure_parts(double out[PBTS_PARTS], fixture *f, size_t runs) {
-    double values[PBTS_PARTS][RUNS_MAX];
+    double values[PBTS_PARTS][RUNS_MAX] = { 0 };
     for (size_t run = 0; run < runs; run++)
         for (size_t part = 0; part < PBTS_PARTS; part++)
             values[part][run] = time_us(part_work[part], f, 20);
@@ -212,7 +214,7 @@ static void measure_cases(pbts_bench_receipts_result *out, fixture *f, bool quic
 
 /* The floor and what is measured against it share each round, so a slow moment hits both. */
 static void measure_bound(pbts_bench_bound *out, fixture *f, size_t runs) {
-    double floors[RUNS_MAX], measured[RUNS_MAX], ratios[RUNS_MAX];
+    double floors[RUNS_MAX] = { 0 }, measured[RUNS_MAX] = { 0 }, ratios[RUNS_MAX] = { 0 };
     sign_receipts(f, RECEIPTS_MAX, FEW_SIGNERS);
     for (size_t i = 0; i < runs; i++) {
         double before = time_us(do_hash, f, RECEIPTS_MAX / 2);
@@ -330,7 +332,7 @@ static void verify_report(fixture *f, const pbts_report *report) {
 static void measure_report(pbts_bench_report_case *out, fixture *f, bool apart, size_t runs) {
     static const char *const names[] = { "one torrent of 512 pieces, all of it to each of 5",
                                          "one torrent of 2,560 pieces, a fifth to each of 5" };
-    double values[RUNS_MAX], loops[RUNS_MAX];
+    double values[RUNS_MAX] = { 0 }, loops[RUNS_MAX] = { 0 };
     report_fixture r;
     memset(&r, 0, sizeof r);
     fill_bitmaps(&r, f, REPORT_PIECES / FEW_SIGNERS, apart);
