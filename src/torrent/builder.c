@@ -267,16 +267,17 @@ static pbts_status encode(pbts_torrent_builder *builder) {
 }
 
 static pbts_status complete(pbts_torrent_builder *builder) {
+    if (builder->failed || builder->missing > 0 || builder->total_bytes == 0) return PBTS_MALFORMED;
     if (builder->piece_v1_len > 0) PBTS_TRY(close_piece_v1(builder));
     return encode(builder);
 }
 
 pbts_status pbts_torrent_builder_finish(pbts_torrent_builder *builder, pbts_span *out) {
-    if (builder->failed || builder->missing > 0 || builder->total_bytes == 0) return PBTS_MALFORMED;
-    if (builder->out == NULL) {
-        pbts_status status = complete(builder);
-        builder->failed = status != PBTS_OK;
-        PBTS_TRY(status);
+    bool finished = !builder->failed && builder->out != NULL;
+    pbts_status status = finished ? PBTS_OK : complete(builder);
+    if (status != PBTS_OK) {
+        builder->failed = true;
+        return status;
     }
     *out = (pbts_span){ builder->out, builder->out_len };
     return PBTS_OK;

@@ -11,7 +11,8 @@ typedef struct {
     pbts_torrent_version version;
     uint32_t piece_length; /* a power of two, PBTS_PIECE_LENGTH_MIN..MAX */
     pbts_span name;        /* of the file or folder */
-    bool single_file;      /* content is one file called `name` */
+    bool single_file;      /* content is one file called `name`. V2 alone cannot tell that from
+                              a folder holding one file of the folder's name. */
     pbts_span announce;    /* may be empty */
     pbts_span comment;     /* may be empty */
     uint64_t created_at;   /* unix seconds; 0 leaves it out */

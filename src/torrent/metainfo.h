@@ -28,9 +28,8 @@ typedef struct pbts_metainfo pbts_metainfo; /* opaque; owns a copy of the bytes 
 typedef struct {
     pbts_span path;        /* "/"-joined, each part checked: no "", ".", "..", NUL, "/" */
     uint64_t length_bytes; /* real bytes */
-    uint64_t
-        offset_bytes; /* in the stream of v1 pieces (padding counted), or piece-aligned in v2 */
-    bool padding;     /* BEP 47 pad file of a v1 torrent; not on disk */
+    uint64_t offset_bytes; /* in the stream of v1 pieces, padding counted; piece-aligned in v2 */
+    bool padding;          /* BEP 47 pad file of a v1 torrent; not on disk */
 } pbts_torrent_file;
 
 /* Parse and check. PBTS_MALFORMED (what is wrong: `problem`, static text, may be NULL),
