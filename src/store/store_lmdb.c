@@ -41,7 +41,7 @@ static const char *const TABLE_NAMES[PBTS_TABLES] = {
     [PBTS_TABLE_METAINFO] = "metainfo", [PBTS_TABLE_PIECES] = "pieces",
     [PBTS_TABLE_CLAIMS] = "claims",     [PBTS_TABLE_HELD] = "held",
     [PBTS_TABLE_LEDGER] = "ledger",     [PBTS_TABLE_ACCOUNTS] = "accounts",
-    [PBTS_TABLE_REFERRER] = "referrer",
+    [PBTS_TABLE_REFERRER] = "referrer", [PBTS_TABLE_OLD_CLAIMS] = "old_claims",
 };
 
 struct pbts_store {
@@ -230,6 +230,7 @@ static pbts_status version_put(MDB_txn *txn, MDB_dbi meta) {
 
 static pbts_status tables_create(pbts_store *store, MDB_txn *txn, bool fresh) {
     for (int i = 0; i < PBTS_TABLES; i++) {
+        assert(TABLE_NAMES[i] != NULL); /* LMDB would take the list of tables itself */
         int rc = mdb_dbi_open(txn, TABLE_NAMES[i], MDB_CREATE, &store->tables[i]);
         PBTS_TRY(status_of(store, rc));
     }
