@@ -130,11 +130,14 @@ static bool answer_is_whole(http_load *load, http_connection *connection) {
     pbts_span shown = verdict == PBTS_BENCH_FAILURE && body.len > 0 ? body : bytes;
     size_t noted = verdict == PBTS_BENCH_ANSWER ? bytes.len : shown.len;
     pbts_bench_note(load->run, verdict, connection->sent_ns, peers, shown.data, noted);
+    if (verdict == PBTS_BENCH_MALFORMED)
+        drop(connection); /* where the next one begins is unknown */
     return true;
 }
 
 /* After the answer: the next request, or the wait for the tracker's FIN. */
 static void go_on(http_load *load, http_connection *connection, bool hung_up) {
+    if (connection->fd < 0) return;
     connection->answered = true;
     if (load->options->mode == PBTS_BENCH_HTTP && !hung_up) {
         connection->answered = false;
