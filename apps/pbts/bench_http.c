@@ -181,6 +181,14 @@ static void on_event(http_load *load, const struct epoll_event *event) {
         lose(load, connection);
 }
 
+/* Too old: a lost request, or a tracker that answered and does not close. */
+static void give_up(http_load *load, http_connection *connection) {
+    if (connection->answered)
+        drop(connection);
+    else
+        lose(load, connection);
+}
+
 /* Open what is closed, give up what is too old. */
 static void sweep(http_load *load) {
     if (load->run->now_ns < load->next_sweep_ns) return;
@@ -188,7 +196,7 @@ static void sweep(http_load *load) {
     for (uint32_t i = 0; i < load->options->connections; i++) {
         http_connection *connection = &load->connections[i];
         if (connection->fd >= 0 && connection->sent_ns + TIMEOUT_NS <= load->run->now_ns)
-            lose(load, connection);
+            give_up(load, connection);
         if (connection->fd < 0) open_and_send(load, connection);
     }
 }
