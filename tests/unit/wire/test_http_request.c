@@ -535,7 +535,7 @@ static void random_heads_are_judged_as_the_twin_does(void **state) {
     static const char *const PARTS[] = {
         "/announce",
         "/scrape",
-        "/" PK,
+        ("/" PK),
         "/",
         "?",
         "&",
