@@ -1,11 +1,14 @@
 /* Random peers without a set of those already taken.
  *
- * The candidates are a ring; it is turned by a random amount, cut into `want` strata whose lengths
- * differ by at most one, and one peer is picked in each: none can come twice, and over turns each
- * candidate has the same chance, want / candidates.
+ * The candidates are a ring. It is turned by a random amount and cut into equal strata; in each a
+ * run of neighbours is taken from a random place. No peer can come twice, and over turns each has
+ * the same chance, want / candidates, whatever the runs are.
+ * A large want is taken in runs of up to 4, because in a big swarm each place is a cache miss.
  */
 #include "base/assert.h"
 #include "tracker/peer_set.h"
+
+enum { RUN_MAX = 4, RUNS_MIN = 12 };
 
 static uint32_t least(uint32_t a, uint32_t b) {
     return a < b ? a : b;
@@ -23,23 +26,58 @@ static uint8_t *copy_run(const pbts_peer_set *set, uint8_t *out, uint32_t from, 
     return out;
 }
 
-/* One pick a stratum. `endpoint_len` is a constant to the caller, so that a copy is two moves. */
-static inline void pick_each(const pbts_peer_set *set, uint8_t *out, pbts_prng *prng, uint32_t want,
-                             uint32_t others, uint32_t skip, size_t endpoint_len) {
-    /* Stratum i is [i * step >> 32, (i + 1) * step >> 32), except that the last ends at others:
-     * a division less for each peer. step >= 2^32, so no stratum is empty. */
-    uint64_t step = ((uint64_t)others << 32) / want;
-    uint32_t turn = pbts_prng_below(prng, others);
-    uint32_t from = 0;
-    for (uint32_t i = 1; i <= want; i++) {
-        uint32_t to = i < want ? (uint32_t)(i * step >> 32) : others;
-        uint64_t candidate = (uint64_t)from + pbts_prng_below(prng, to - from) + turn;
-        if (candidate >= others) candidate -= others;
-        uint32_t pos = (uint32_t)candidate;
-        if (pos >= skip) pos++;
-        memcpy(out, pbts_peer_array_endpoint(&set->array, pos), endpoint_len);
-        out += endpoint_len;
-        from = to;
+/* The candidates: positions [0, others], without `skip`, as a ring of `others`. */
+typedef struct {
+    const pbts_peer_set *set;
+    uint32_t others, skip;
+} ring;
+
+/* Copy `len` candidates from `first`, one by one: over the end, the asker or a block's border. */
+static uint8_t *copy_broken_run(const ring *r, uint8_t *out, uint32_t first, uint32_t len) {
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t pos = first + i < r->others ? first + i : first + i - r->others;
+        if (pos >= r->skip) pos++;
+        memcpy(out, pbts_peer_array_endpoint(&r->set->array, pos), r->set->array.endpoint_len);
+        out += r->set->array.endpoint_len;
+    }
+    return out;
+}
+
+/* `endpoint_len` is a constant to the caller, so that an endpoint's copy is a few moves. */
+static inline uint8_t *take_run(const ring *r, uint8_t *out, uint32_t first, uint32_t len,
+                                size_t endpoint_len) {
+    uint32_t last = first + len - 1;
+    uint32_t pos = first + (first >= r->skip);
+    if (last >= r->others || (first < r->skip && last >= r->skip) ||
+        (pos & (PBTS_PEER_BLOCK - 1)) + len > PBTS_PEER_BLOCK) {
+        return copy_broken_run(r, out, first, len);
+    }
+    const uint8_t *endpoints = pbts_peer_array_endpoint(&r->set->array, pos);
+    for (uint32_t i = 0; i < len; i++) {
+        memcpy(out + i * endpoint_len, endpoints + i * endpoint_len, endpoint_len);
+    }
+    return out + len * endpoint_len;
+}
+
+static inline void take_runs(const ring *r, uint8_t *out, pbts_prng *prng, uint32_t want,
+                             size_t endpoint_len) {
+    /* Runs of a length or one more: long_runs of the latter make the sum `want`. The candidates
+     * that are not sent are gaps before and after runs, spread evenly: gap i ends at
+     * i * step >> 32, a division less for each. */
+    uint32_t runs = want / least(RUN_MAX, want / RUNS_MIN + 1);
+    uint32_t run_len = want / runs, long_runs = want % runs;
+    uint32_t unsent = r->others - want;
+    uint64_t step = ((uint64_t)unsent << 32) / runs;
+    uint64_t from = pbts_prng_below(prng, r->others);
+    uint32_t gap = 0;
+    for (uint32_t i = 1; i <= runs; i++) {
+        uint32_t gap_end = i < runs ? (uint32_t)(i * step >> 32) : unsent;
+        uint32_t len = run_len + (i <= long_runs);
+        uint64_t first = from + pbts_prng_below(prng, gap_end - gap + 1);
+        if (first >= r->others) first -= r->others;
+        out = take_run(r, out, (uint32_t)first, len, endpoint_len);
+        from += len + gap_end - gap;
+        gap = gap_end;
     }
 }
 
@@ -53,10 +91,11 @@ uint32_t pbts_peer_set_sample(const pbts_peer_set *set, uint8_t *out, pbts_prng 
         if (skip < limit) copy_run(set, out, skip + 1, limit);
         return others;
     }
+    ring r = { .set = set, .others = others, .skip = skip };
     if (set->array.endpoint_len == PBTS_ENDPOINT4_LEN) {
-        pick_each(set, out, prng, want, others, skip, PBTS_ENDPOINT4_LEN);
+        take_runs(&r, out, prng, want, PBTS_ENDPOINT4_LEN);
     } else {
-        pick_each(set, out, prng, want, others, skip, PBTS_ENDPOINT6_LEN);
+        take_runs(&r, out, prng, want, PBTS_ENDPOINT6_LEN);
     }
     return want;
 }
