@@ -6,17 +6,21 @@
  *   statement: { "b": bitmap | "c": runs, "e": epoch, "f": form?, "h": infohash[20], "i": index?,
  *                "n": iid[32]? (default: this instance), "r": receiver uid or key[96],
  *                "s": sender uid or key[96]? (default: the submitter), "x": signature[48]? }
- *   A statement has its own "x", or the report has one aggregate "a" over all that have none.
- *   runs: alternating lengths of absent and present pieces, each an unsigned LEB128 varint.
+ *   A statement has its own "x", or the report has one aggregate "a" over all that have none. The
+ *   report's "i" is the iid of all statements without "n". "f" may only say what "b", "c" or "i"
+ *   say already. Unknown keys are refused.
+ *   runs: alternating lengths of absent and present pieces, each an unsigned LEB128 varint in its
+ *   shortest form; only the first may be 0. The set has as many bytes as the sum of all needs.
  *   The REPORT signature covers SHA-256 of the raw bencoded list "l".
  * JSON (application/json): { "user_id", "time", "statements": [ {"form", "infohash", "epoch",
- *   "receiver", "sender"?, "bitmap" (base64) | "pieces" ("0-99,120") | "index", "iid"?,
- * "signature"? } ], "aggregate"?, "signature" } with base64 bytes and hex infohash; the REPORT
- * signature covers SHA-256 of the canonical bencoding of the statements (the same "l" as above,
- * which both sides can make). The prototype's shape { "user_id", "receipts": [
- * {"receiver_public_key", "sender_pk", "piece_hash", "piece_index", "infohash", "timestamp",
- * "signature"} ] } is accepted too: it has no REPORT signature (`legacy` is set), each receipt has
- * its own.
+ *   "receiver", "sender"?, "bitmap" (base64) | "pieces" (ascending, "0-99,120" or "all") and
+ *   "piece_count" (of the torrent) | "index", "iid"?, "signature"? } ], "aggregate"?, "signature" }
+ * with base64 bytes, hex infohash and iid, and a receiver and sender that are a uid or a base64
+ * key; the REPORT signature covers SHA-256 of the canonical bencoding of the statements, which is
+ * what pbts_report_encode_statements makes of them, so both sides can. The prototype's shape
+ * { "user_id", "receipts": [ {"receiver_public_key", "sender_pk", "piece_hash", "piece_index",
+ * "infohash", "timestamp" (unix seconds), "signature"} ] } is accepted too: it has no REPORT
+ * signature (`legacy` is set), each receipt has its own; its other keys are passed over.
  */
 #ifndef PBTS_WIRE_REPORT_H
 #define PBTS_WIRE_REPORT_H
@@ -61,17 +65,18 @@ typedef struct {
     void *owned[2]; /* expanded bitmaps; the parsed JSON */
 } pbts_report;
 
-/* PBTS_MALFORMED with `problem` (static text), PBTS_LIMIT, PBTS_NO_MEMORY. Spans borrow from `body`
- * or from the report itself; free with pbts_report_free. Runs may expand to at most
- * PBTS_PIECES_MAX bits a statement and PBTS_REPORT_LEN_MAX bytes in all. */
+/* PBTS_MALFORMED, PBTS_LIMIT, PBTS_NO_MEMORY, each with `problem`, a static sentence. Spans borrow
+ * from `body` or from the report itself; free with pbts_report_free. Runs, base64 and ranges may
+ * expand to at most PBTS_PIECES_MAX bits a statement and PBTS_REPORT_LEN_MAX bytes in all. The
+ * JSON is held by jansson, whose memory does not come from `mem`. */
 PBTS_MUST_USE pbts_status pbts_report_decode_bencode(pbts_report *out, const char **problem,
                                                      pbts_mem *mem, pbts_span body);
 PBTS_MUST_USE pbts_status pbts_report_decode_json(pbts_report *out, const char **problem,
                                                   pbts_mem *mem, pbts_span body);
 void pbts_report_free(pbts_report *report);
 
-/* Making one: append the bencoded statement list (chooses bitmap or runs, the shorter), then the
- * envelope. */
+/* Making one: append the bencoded statement list (the canonical one: bitmap or runs, the shorter,
+ * no "f"), then the envelope around it. Epochs and times are at most INT64_MAX. */
 void pbts_report_encode_statements(pbts_writer *writer, const pbts_statement *statements,
                                    size_t count);
 void pbts_report_encode(pbts_writer *writer, const pbts_report *report, pbts_span statements_raw);
