@@ -31,6 +31,7 @@ enum {
 typedef struct {
     char folder[64];
     pbts_store *store;
+    bool no_sync; /* from the next restart on: thousands of commits that need no disk */
     pbts_tracker_config config;
     pbts_tracker *tracker;
     pbts_now now;
@@ -46,7 +47,7 @@ typedef struct {
 } world;
 
 static inline void world_open_tracker(world *w) {
-    pbts_store_config store_config = { .size_max_bytes = 64u << 20 };
+    pbts_store_config store_config = { .size_max_bytes = 64u << 20, .no_sync = w->no_sync };
     assert_int_equal(pbts_store_open(&w->store, w->folder, &store_config), PBTS_OK);
     w->config.store = w->store;
     pbts_txn *txn;
