@@ -29,5 +29,6 @@ set(PBTS_LIBS_bls blst)
 set(PBTS_LIBS_store PkgConfig::LMDB)
 set(PBTS_LIBS_wire PkgConfig::JANSSON PkgConfig::CRYPTO)
 set(PBTS_LIBS_net Threads::Threads)
-set(PBTS_LIBS_pbts-tracker PkgConfig::MICROHTTPD PkgConfig::JANSSON PkgConfig::INIH Threads::Threads)
+set(PBTS_LIBS_pbts-tracker PkgConfig::MICROHTTPD PkgConfig::JANSSON PkgConfig::INIH
+    PkgConfig::CRYPTO Threads::Threads)
 set(PBTS_LIBS_pbts PkgConfig::CURL PkgConfig::JANSSON PkgConfig::CRYPTO Threads::Threads)

@@ -21,6 +21,7 @@
 
 struct committer;
 struct http_server;
+struct workers;
 
 enum { ADMIN_TOKEN_LEN = 64 }; /* hex of 32 random bytes */
 
@@ -35,6 +36,7 @@ struct app {
     pthread_mutex_t locks[PBTS_TRACKER_LOCKS]; /* behind the tracker's lock seam */
     struct committer *committer;
     struct http_server *http;
+    struct workers *workers;
     char admin_token[ADMIN_TOKEN_LEN + 1]; /* secret; compare with app_is_admin_token only */
     uint64_t start_unix_s, start_mono_s;
     uint16_t http_port, https_port; /* as bound; https_port 0: none */
@@ -51,7 +53,10 @@ bool app_is_loopback(const pbts_addr *addr);
 /* Whether an Authorization header's value is "Bearer <the admin token>"; constant time. */
 bool app_is_admin_token(const struct app *app, const char *authorization_or_null);
 
-/* Read the configuration file again and apply what may change at run time (SIGHUP). */
-void app_reload(struct app *app);
+/* Make the live values of `config` the daemon's; false with a sentence when the policy is wrong. */
+bool app_apply_live(struct app *app, const struct config_live *live, const char **problem);
+/* The tracker's lock seam over app->locks. */
+pbts_lock app_lock_seam(struct app *app);
+void app_init(struct app *app, const struct config *config);
 
 #endif

@@ -74,6 +74,7 @@ static inline uint64_t metric_read(const metric *counter) {
     return atomic_load_explicit((metric *)counter, memory_order_relaxed);
 }
 
+const char *metrics_endpoint_name(enum metrics_endpoint endpoint);
 void metrics_commit(struct metrics *metrics, uint64_t micros, size_t ops, bool ok);
 /* Append the text; PBTS_NO_SPACE shows in the writer. METRICS_TEXT_MAX is enough. */
 enum { METRICS_TEXT_MAX = 128 * 1024 };

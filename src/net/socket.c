@@ -87,12 +87,12 @@ static uint16_t port_of(int fd) {
 }
 
 /* A bound socket of `type`; -1 with errno. */
-static int bound_socket(const pbts_addr *addr, int type) {
+static int bound_socket(const pbts_addr *addr, int type, bool shared) {
     int family = addr->family == PBTS_IPV4 ? AF_INET : AF_INET6;
     int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     int yes = 1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) goto out;
+    if (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) goto out;
     if (type == SOCK_STREAM) set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes) != 0)
         goto out;
@@ -106,11 +106,22 @@ out:;
     return -1;
 }
 
+pbts_status pbts_socket_is_free(const pbts_addr *addr) {
+    static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+    for (size_t i = 0; i < 2; i++) {
+        int fd = bound_socket(addr, types[i], false);
+        if (fd < 0) return status_of_errno();
+        close(fd);
+    }
+    return PBTS_OK;
+}
+
 pbts_status pbts_socket_listen_tcp(int *fd, uint16_t *bound_port, const pbts_addr *addr) {
-    int made = bound_socket(addr, SOCK_STREAM);
+    int made = bound_socket(addr, SOCK_STREAM, true);
     if (made < 0) return status_of_errno();
     set_option(made, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S);
-    set_option(made, IPPROTO_TCP, TCP_NODELAY, 1); /* inherited by what it accepts */
+    set_option(made, IPPROTO_TCP, TCP_NODELAY, 1); /* inherited by what it accepts, as the next */
+    set_option(made, SOL_SOCKET, SO_OOBINLINE, 1); /* an urgent byte must not stop a peek */
     if (listen(made, PBTS_LISTEN_BACKLOG) != 0) {
         pbts_status status = status_of_errno();
         close(made);
@@ -122,7 +133,7 @@ pbts_status pbts_socket_listen_tcp(int *fd, uint16_t *bound_port, const pbts_add
 }
 
 pbts_status pbts_socket_bind_udp(int *fd, uint16_t *bound_port, const pbts_addr *addr) {
-    int made = bound_socket(addr, SOCK_DGRAM);
+    int made = bound_socket(addr, SOCK_DGRAM, true);
     if (made < 0) return status_of_errno();
     set_option(made, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER_BYTES);
     set_option(made, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER_BYTES);

@@ -34,6 +34,9 @@ PBTS_MUST_USE pbts_status pbts_socket_listen_tcp(int *fd, uint16_t *bound_port,
  * machine with several addresses answers from the one that was asked. */
 PBTS_MUST_USE pbts_status pbts_socket_bind_udp(int *fd, uint16_t *bound_port,
                                                const pbts_addr *addr);
+/* Whether nobody listens on the address, neither by TCP nor by UDP. SO_REUSEPORT would let a second
+ * program of the same user share a port unnoticed. Statuses as above. */
+PBTS_MUST_USE pbts_status pbts_socket_is_free(const pbts_addr *addr);
 bool pbts_addr_is_any(const pbts_addr *addr);
 
 #endif

@@ -1,0 +1,170 @@
+/* pbts-tracker: start, signals, the clock's tick, stop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "committer.h"
+#include "data_dir.h"
+#include "http_server.h"
+#include "net/clock.h"
+#include "notify.h"
+#include "reload.h"
+#include "worker.h"
+
+enum {
+    DRAIN_S = 10,
+    TICK_MS = 1000,
+    TICK_BUDGET_MS = 200, /* of expiry at a time; then signals get their turn */
+};
+
+struct arguments {
+    int count;
+    char **values, **environment;
+};
+
+/* Signals come by a descriptor, to one thread; block them before any thread starts. */
+static int block_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* A descriptor per client: as many as we may. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void choose_public_url(struct app *app) {
+    char host[PBTS_ADDR_TEXT_MAX] = "127.0.0.1";
+    const pbts_addr *first = &app->config.listen[0];
+    static const uint8_t any[16] = { 0 };
+    if (app->config.public_url[0] != '\0') {
+        snprintf(app->public_url, sizeof app->public_url, "%s", app->config.public_url);
+        return;
+    }
+    if (memcmp(first->ip, any, sizeof any) != 0) pbts_addr_format(host, first);
+    bool brackets = strchr(host, ':') != NULL;
+    snprintf(app->public_url, sizeof app->public_url, "http://%s%s%s:%u", brackets ? "[" : "", host,
+             brackets ? "]" : "", app->http_port);
+}
+
+static pbts_status start(struct app *app) {
+    PBTS_TRY(data_dir_open(app));
+    PBTS_TRY(workers_open(&app->workers, app));
+    PBTS_TRY(committer_start(&app->committer, app));
+    PBTS_TRY(http_server_start(&app->http, app));
+    choose_public_url(app);
+    return workers_start(app->workers);
+}
+
+static void say_started(struct app *app) {
+    LOG(&app->log, LOG_INFO, "listening", LOG_UINT("http", app->http_port),
+        LOG_UINT("udp", app->http_port), LOG_UINT("https", app->https_port),
+        LOG_UINT("workers", workers_count(app->workers)), LOG_TEXT("version", PBTS_VERSION));
+    if (app->config.log_json) return;
+    fprintf(stderr,
+            "\nThe tracker runs at %s (HTTP and UDP), its data are in %s\n"
+            "Next, in another terminal:\n"
+            "    pbts key new --out alice.key\n"
+            "    pbts register --tracker %s --key alice.key --uid alice\n"
+            "    pbts torrent create DIR --out x.torrent\n"
+            "    pbts torrent add --tracker %s --key alice.key x.torrent\n"
+            "The administrator's token is in %s/admin.token; stop with Ctrl-C.\n\n",
+            app->public_url, app->config.data, app->public_url, app->public_url, app->config.data);
+}
+
+/* Expire peers, in parts, until nothing is due or others should have their turn. */
+static void tick(struct app *app) {
+    uint64_t until = pbts_clock_mono_us() + TICK_BUDGET_MS * 1000;
+    while (pbts_tracker_tick(app->tracker, app_now()) && pbts_clock_mono_us() < until) continue;
+}
+
+/* Serve until SIGTERM or SIGINT. */
+static void run(struct app *app, int signals, const struct arguments *arguments) {
+    struct signalfd_siginfo info;
+    for (;;) {
+        fd_set readable;
+        struct timeval wait = { .tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000 };
+        FD_ZERO(&readable);
+        FD_SET(signals, &readable);
+        (void)select(signals + 1, &readable, NULL, NULL, &wait);
+        tick(app);
+        if (read(signals, &info, sizeof info) != (ssize_t)sizeof info) continue;
+        if (info.ssi_signo != SIGHUP) return;
+        reload(app, arguments->count, arguments->values, arguments->environment);
+    }
+}
+
+static void wait_for_requests(struct app *app, uint64_t until_us) {
+    const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+    while (http_server_in_flight(app->http) > 0 && pbts_clock_mono_us() < until_us)
+        nanosleep(&pause, NULL);
+}
+
+/* Take nothing new, answer what was taken, put what waits on disk, within DRAIN_S. */
+static void stop(struct app *app) {
+    uint64_t until_us = pbts_clock_mono_us() + (uint64_t)DRAIN_S * 1000000;
+    notify_manager("STOPPING=1");
+    LOG(&app->log, LOG_INFO, "stopping", LOG_UINT("requests", http_server_in_flight(app->http)),
+        LOG_UINT("operations", committer_waiting(app->committer)));
+    atomic_store(&app->stopping, true);
+    http_server_quiesce(app->http);
+    workers_stop(app->workers, 2000);
+    wait_for_requests(app, until_us);
+    uint64_t now_us = pbts_clock_mono_us();
+    committer_stop(app->committer,
+                   now_us < until_us ? (unsigned)((until_us - now_us) / 1000000) : 0);
+    app->committer = NULL;
+    wait_for_requests(app, pbts_clock_mono_us() + 1000000); /* their answers */
+}
+
+static void take_down(struct app *app) {
+    if (app->workers != NULL) workers_stop(app->workers, 0);
+    committer_stop(app->committer, 0);
+    app->committer = NULL;
+    http_server_stop(app->http);
+    workers_free(app->workers);
+    data_dir_close(app);
+}
+
+int main(int argc, char **argv) {
+    struct arguments arguments = { argc, argv, environ };
+    struct config *config = calloc(1, sizeof *config);
+    struct app *app = calloc(1, sizeof *app);
+    if (config == NULL || app == NULL) return 1;
+    enum config_result result = config_load(config, argc, argv, environ);
+    if (result != CONFIG_RUN) {
+        free(app);
+        free(config);
+        return result == CONFIG_BAD ? 2 : 0;
+    }
+    app_init(app, config);
+    free(config);
+    int signals = block_signals();
+    raise_descriptor_limit();
+    bool started = signals >= 0 && start(app) == PBTS_OK;
+    if (started) {
+        say_started(app);
+        notify_manager("READY=1");
+        run(app, signals, &arguments);
+        stop(app);
+    }
+    take_down(app);
+    if (started) LOG(&app->log, LOG_INFO, "stopped");
+    free(app);
+    return started ? 0 : 1;
+}
