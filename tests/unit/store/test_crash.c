@@ -154,6 +154,27 @@ static int open_on_a_full_disk(const char *directory) {
     return 0;
 }
 
+/* The reader table is mapped: a place in it that has no block yet would be SIGBUS, not a status. */
+static int read_on_a_full_disk(const char *directory) {
+    enum { READERS = 126 };
+    pbts_store_config config = { .size_max_bytes = 64 * MIB, .readers_max = READERS };
+    pbts_store *store = NULL;
+    pbts_txn *txns[READERS];
+    char path[300];
+    static const char zeros[4096];
+    if (pbts_store_open(&store, directory, &config) != PBTS_OK) return failed("open");
+    (void)snprintf(path, sizeof path, "%s/ballast", directory);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    while (write(fd, zeros, sizeof zeros) > 0) {
+    }
+    close(fd);
+    for (size_t i = 0; i < READERS; i++)
+        if (pbts_txn_begin(&txns[i], store, false) != PBTS_OK) return failed("reader");
+    for (size_t i = 0; i < READERS; i++) pbts_txn_abort(txns[i]);
+    pbts_store_close(store);
+    return 0;
+}
+
 static int on_a_small_disk(const char *directory, int (*body)(const char *directory)) {
     if (unshare(CLONE_NEWNS) != 0) return SKIPPED;
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return SKIPPED;
@@ -185,6 +206,10 @@ static void a_full_disk_is_full_and_a_freed_one_works_again(void **state) {
 
 static void a_store_opened_on_a_full_disk_is_full_and_opens_when_freed(void **state) {
     run_on_a_small_disk(open_on_a_full_disk);
+}
+
+static void readers_begin_on_a_full_disk(void **state) {
+    run_on_a_small_disk(read_on_a_full_disk);
 }
 
 /* --- kill -9 ----------------------------------------------------------------------------- */
@@ -370,6 +395,7 @@ int main(void) {
         cmocka_unit_test(a_map_filled_row_by_row_is_full_and_takes_rows_again_after_a_delete),
         cmocka_unit_test(a_full_disk_is_full_and_a_freed_one_works_again),
         cmocka_unit_test(a_store_opened_on_a_full_disk_is_full_and_opens_when_freed),
+        cmocka_unit_test(readers_begin_on_a_full_disk),
         cmocka_unit_test(kill_9_in_mid_write_loses_no_acknowledged_commit_and_leaves_no_half_one),
         cmocka_unit_test(a_second_writer_is_denied_and_a_reader_beside_is_not),
         cmocka_unit_test(the_places_of_a_killed_reader_are_used_again),
