@@ -54,7 +54,8 @@ pbts_status pbts_read_u64(pbts_cursor *cursor, uint64_t *out) {
 
 pbts_status pbts_read_bytes(pbts_cursor *cursor, uint8_t *out, size_t len) {
     if (pbts_cursor_left(cursor) < len) return PBTS_NEED_MORE;
-    if (len > 0) memcpy(out, cursor->next, len);
+    if (len == 0) return PBTS_OK; /* NULL + 0 again */
+    memcpy(out, cursor->next, len);
     cursor->next += len;
     return PBTS_OK;
 }
@@ -62,6 +63,6 @@ pbts_status pbts_read_bytes(pbts_cursor *cursor, uint8_t *out, size_t len) {
 pbts_status pbts_read_span(pbts_cursor *cursor, pbts_span *out, size_t len) {
     if (pbts_cursor_left(cursor) < len) return PBTS_NEED_MORE;
     *out = (pbts_span){ cursor->next, len };
-    cursor->next += len;
+    if (len > 0) cursor->next += len;
     return PBTS_OK;
 }

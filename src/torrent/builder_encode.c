@@ -30,13 +30,14 @@ static size_t folder_count(pbts_span path) {
     return count;
 }
 
-/* How many folders two paths share from the top; both are left behind those. */
+/* How many parts two paths share from the top; both are left behind those. They are folders: no
+ * two files have one path, and no file is another's folder. */
 static size_t skip_common_folders(pbts_span *a, pbts_span *b) {
     size_t common = 0;
     for (;; common++) {
         pbts_span rest_a = *a, rest_b = *b, part_a, part_b;
         if (!next_part(&rest_a, &part_a) || !next_part(&rest_b, &part_b)) break;
-        if (rest_a.len == 0 || rest_b.len == 0 || !pbts_span_equal(part_a, part_b)) break;
+        if (!pbts_span_equal(part_a, part_b)) break;
         *a = rest_a;
         *b = rest_b;
     }

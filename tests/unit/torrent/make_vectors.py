@@ -15,6 +15,7 @@ MULTI = [("a/b.bin", 40000, 1), ("a-b.bin", 16384, 2), ("empty.bin", 0, 3),
          ("z/deep/c.bin", 70000, 4), ("z/end.bin", 3, 5)]
 TWINS = [("one.bin", 50000, 7), ("two.bin", 50000, 7), ("x/three.bin", 32768, 8)]
 SINGLE = [("single.bin", 100000, 9)]
+GAPS = [("a.bin", 100, 11), ("b.bin", 0, 12), ("c.bin", 5, 13), ("d.bin", 0, 14)]
 TINY = [("tiny.bin", 5, 10)]
 V1, V2 = lt.create_torrent.v1_only, lt.create_torrent.v2_only
 PADS, NO_TAIL = lt.create_torrent.canonical_files, lt.create_torrent.canonical_files_no_tail_padding
@@ -24,7 +25,8 @@ CASES = [
     ("multi", MULTI, 16384, "V2", V2), ("multi", MULTI, 32768, "V2", V2),
     ("multi", MULTI, 16384, "HYBRID", NO_TAIL), ("multi", MULTI, 16384, "HYBRID tail", 0),
     ("multi", MULTI, 16384, "V1 pads", V1 | PADS), ("twins", TWINS, 16384, "V2", V2),
-    ("twins", TWINS, 16384, "HYBRID", NO_TAIL),
+    ("twins", TWINS, 16384, "HYBRID", NO_TAIL), ("gaps", GAPS, 16384, "HYBRID", NO_TAIL),
+    ("gaps", GAPS, 16384, "HYBRID tail", 0),
 ]
 
 

@@ -228,6 +228,7 @@ static void bad_v2_fields_are_refused(void **state) {
     static const char *const CASES[] = {
         V2(""),
         V2("1:ade"),
+        V2("1:ade1:b" LEAF("1")),
         V2("1:ai1e"),
         V2("0:d6:lengthi1e11:pieces root32:" H32 "e"),
         V2("1:ad0:d6:lengthi0eee"),
@@ -269,6 +270,10 @@ static void a_hybrid_whose_halves_differ_is_refused(void **state) {
     "d4:infod9:file treed" TWO_TREE "e5:filesl" entries \
     "e12:meta versioni2e4:name1:n12:piece lengthi16384e6:pieces40:" H20 H20 "ee"
     static const char *const CASES[] = {
+        HYBRID("1:a" LEAF("1") "1:bd0:d6:lengthi0eee", "5:filesl" FILE_V1("1", "1:a") "e"),
+        "d4:infod9:file treed" TWO_TREE "e5:filesl" FILE_V1("1", "1:a") PAD("16383")
+            FILE_V1("2", "1:b") PAD("16383") "e12:meta versioni2e4:name1:n12:piece lengthi16384e"
+                                             "6:pieces60:" H20 H20 H20 "ee",
         TWO(FILE_V1("1", "1:a") FILE_V1("2", "1:b")),
         TWO(FILE_V1("1", "1:a") PAD("16382") FILE_V1("2", "1:b")),
         TWO(FILE_V1("1", "1:a") PAD("16384") FILE_V1("2", "1:b")),
@@ -291,6 +296,34 @@ static void a_hybrid_whose_halves_differ_is_refused(void **state) {
     assert_status(TWO(FILE_V1("1", "1:a") PAD("16383") FILE_V1("2", "1:b") PAD("16382")), PBTS_OK);
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         assert_status(CASES[i], PBTS_MALFORMED);
+    }
+}
+
+/* 16 files fill the first allocation of a list, so a look past the tree's last one shows. */
+static void a_hybrid_with_more_v1_files_than_the_tree_is_refused(void **state) {
+    (void)state;
+    for (unsigned extra = 0; extra < 2; extra++) {
+        uint8_t buffer[4096];
+        pbts_writer text = pbts_writer_over(buffer, sizeof buffer);
+        pbts_write_text(&text, "d4:infod9:file treed");
+        for (char c = 'a'; c < 'a' + 16; c++) {
+            const char name[] = { '1', ':', c, '\0' };
+            pbts_write_text(&text, name);
+            pbts_write_text(&text, c == 'a' ? LEAF("1") : "d0:d6:lengthi0eee");
+        }
+        pbts_write_text(&text, "e5:filesl");
+        for (char c = 'a'; c < (char)('a' + 16 + extra); c++) {
+            const char name[] = { '1', ':', c, '\0' };
+            pbts_write_text(&text, c == 'a' ? "d6:lengthi1e4:pathl" : "d6:lengthi0e4:pathl");
+            pbts_write_text(&text, name);
+            pbts_write_text(&text, "ee");
+        }
+        pbts_write_text(&text,
+                        "e12:meta versioni2e4:name1:n12:piece lengthi16384e6:pieces20:" H20 "ee");
+        pbts_metainfo *meta = NULL;
+        pbts_status want = extra == 0 ? PBTS_OK : PBTS_MALFORMED;
+        assert_int_equal(parse_copy(&meta, NULL, pbts_writer_span(&text)), want);
+        pbts_metainfo_free(meta);
     }
 }
 
@@ -486,6 +519,7 @@ int main(void) {
         cmocka_unit_test(bad_v1_fields_are_refused),
         cmocka_unit_test(bad_v2_fields_are_refused),
         cmocka_unit_test(a_hybrid_whose_halves_differ_is_refused),
+        cmocka_unit_test(a_hybrid_with_more_v1_files_than_the_tree_is_refused),
         cmocka_unit_test(padding_of_a_v1_torrent_is_never_credited),
         cmocka_unit_test(a_changed_layer_or_root_is_refused),
         cmocka_unit_test(private_is_1_and_nothing_else),

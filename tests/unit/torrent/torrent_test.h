@@ -57,11 +57,20 @@ typedef struct {
 } sample_file;
 
 static const sample_file SAMPLES[] = {
-    { "single", "single.bin", 100000, 9 }, { "tiny", "tiny.bin", 5, 10 },
-    { "multi", "a/b.bin", 40000, 1 },      { "multi", "a-b.bin", 16384, 2 },
-    { "multi", "empty.bin", 0, 3 },        { "multi", "z/deep/c.bin", 70000, 4 },
-    { "multi", "z/end.bin", 3, 5 },        { "twins", "one.bin", 50000, 7 },
-    { "twins", "two.bin", 50000, 7 },      { "twins", "x/three.bin", 32768, 8 },
+    { "single", "single.bin", 100000, 9 },
+    { "tiny", "tiny.bin", 5, 10 },
+    { "multi", "a/b.bin", 40000, 1 },
+    { "multi", "a-b.bin", 16384, 2 },
+    { "multi", "empty.bin", 0, 3 },
+    { "multi", "z/deep/c.bin", 70000, 4 },
+    { "multi", "z/end.bin", 3, 5 },
+    { "twins", "one.bin", 50000, 7 },
+    { "twins", "two.bin", 50000, 7 },
+    { "twins", "x/three.bin", 32768, 8 },
+    { "gaps", "a.bin", 100, 11 },
+    { "gaps", "b.bin", 0, 12 },
+    { "gaps", "c.bin", 5, 13 },
+    { "gaps", "d.bin", 0, 14 },
 };
 enum { SAMPLE_COUNT = sizeof SAMPLES / sizeof SAMPLES[0] };
 
