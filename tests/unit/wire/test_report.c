@@ -257,6 +257,30 @@ static void bad_bencoded_fields_are_refused(void **state) {
     }
 }
 
+static void runs_of_a_longer_form_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t runs[5];
+        size_t len;
+        pbts_status status;
+    } CASES[] = {
+        { { 0, 8 }, 2, PBTS_OK },           { { 1, 8 }, 2, PBTS_OK },
+        { { 1, 0, 8 }, 3, PBTS_MALFORMED }, { { 1, 8, 0 }, 3, PBTS_MALFORMED },
+        { { 0, 0, 8 }, 3, PBTS_MALFORMED }, { { 0x81, 0 }, 2, PBTS_MALFORMED },
+        { { 0x81, 1 }, 2, PBTS_OK },        { { 0 }, 1, PBTS_MALFORMED },
+    };
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        uint8_t body[ROOM];
+        size_t at = (size_t)sprintf((char *)body, "d1:lld1:c%zu:", CASES[i].len);
+        memcpy(body + at, CASES[i].runs, CASES[i].len);
+        at += CASES[i].len;
+        at += lay(body + at, "1:ei1e1:h#20:H1:r1:bee" TAIL);
+        if (status_of(pbts_report_decode_bencode, body, at) != CASES[i].status) {
+            fail_msg("case %zu", i);
+        }
+    }
+}
+
 #define JS(fields) JREPORT("{\"form\":\"cumulative\"," fields "}")
 #define JBASE "\"infohash\":\"" HASH40 "\",\"epoch\":1,\"receiver\":\"b\""
 
@@ -272,7 +296,7 @@ static void bad_json_fields_are_refused(void **state) {
         { JREPORT(JENTRY) "x", PBTS_MALFORMED },
         { JREPORT(""), PBTS_MALFORMED },
         { JREPORT("1"), PBTS_MALFORMED },
-        { "{\"user_id\":\"a\",\"user_id\":\"b\",\"receipts\":[]}", PBTS_MALFORMED },
+        { JS(JBASE ",\"bitmap\":\"8A==\",\"bitmap\":\"8A==\""), PBTS_MALFORMED },
         { "{\"user_id\":\"a\",\"receipts\":[]}", PBTS_MALFORMED },
         { "{\"user_id\":\"a\",\"receipts\":[1]}", PBTS_MALFORMED },
         { "{\"user_id\":\"a b\",\"time\":1,\"signature\":\"" SIG64 "\",\"statements\":[" JENTRY
@@ -386,6 +410,15 @@ static void expanded_pieces_are_at_most_sixteen_mebibytes(void **state) {
         "{\"form\":\"cumulative\"," JBASE ",\"pieces\":\"7,1048575\",\"piece_count\":1048576}";
     assert_int_equal(many_bencoded(128, runs), PBTS_OK);
     assert_int_equal(many_bencoded(129, runs), PBTS_LIMIT);
+    const char *one_more = "d1:c1:\x08"
+                           "1:ei1e1:h#20:H1:r1:be";
+    size_t len;
+    uint8_t *body = many(&len, "d1:ll", runs, "", 128, ""), tail[256];
+    size_t tail_len = lay(tail, one_more);
+    tail_len += lay(tail + tail_len, "e" TAIL);
+    memcpy(body + len, tail, tail_len);
+    assert_int_equal(status_of(pbts_report_decode_bencode, body, len + tail_len), PBTS_LIMIT);
+    free(body);
     assert_int_equal(many_json(128, ranges), PBTS_OK);
     assert_int_equal(many_json(129, ranges), PBTS_LIMIT);
 }
@@ -656,6 +689,7 @@ int main(void) {
         cmocka_unit_test(json_ranges_and_all_expand_to_the_piece_count),
         cmocka_unit_test(the_prototypes_shape_is_read_without_a_report_signature),
         cmocka_unit_test(bad_bencoded_fields_are_refused),
+        cmocka_unit_test(runs_of_a_longer_form_are_refused),
         cmocka_unit_test(bad_json_fields_are_refused),
         cmocka_unit_test(ten_thousand_statements_are_the_most),
         cmocka_unit_test(expanded_pieces_are_at_most_sixteen_mebibytes),
