@@ -43,6 +43,7 @@ static bool is_at_endpoint(const visitor *v, uint32_t pos) {
 }
 
 /* Another peer of the same user at the same endpoint: a client that restarted with a new peer id.
+ * The visitor itself is not there: it is new, or known elsewhere.
  * An anonymous peer has no user by whom that could be known. */
 static bool find_predecessor(const visitor *v, pbts_peer_ident *victim) {
     uint32_t mine[PBTS_SWARM_PEERS_PER_USER_LIMIT];
@@ -50,7 +51,7 @@ static bool find_predecessor(const visitor *v, pbts_peer_ident *victim) {
     size_t count = pbts_peer_set_of_user(v->own, mine, PBTS_SWARM_PEERS_PER_USER_LIMIT, v->who);
     for (size_t i = 0; i < count; i++) {
         const pbts_peer_record *record = pbts_peer_set_record(v->own, mine[i]);
-        if (record->key == v->who.key || !is_at_endpoint(v, mine[i])) continue;
+        if (!is_at_endpoint(v, mine[i])) continue;
         *victim = pbts_peer_record_ident(record);
         return true;
     }

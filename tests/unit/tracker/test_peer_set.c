@@ -178,6 +178,27 @@ static void a_large_set_gives_all_memory_back_as_it_shrinks(void **state) {
     assert_int_equal(heap.used_bytes, 0);
 }
 
+/* Empty the index in uneven order: parts of the hash space that lie beside ones still full. */
+static void segments_merge_only_with_a_buddy_of_their_own_size(void **state) {
+    (void)state;
+    enum { PEERS = 60000 };
+    static const uint32_t PREFIXES[] = { 6, 4, 5, 0, 3, 1, 15, 12, 13, 8, 10, 9, 7, 2, 11, 14 };
+    counting_mem mem = counting_mem_failing_at(SIZE_MAX);
+    pbts_swarm_heap heap = { .mem = &mem.mem };
+    pbts_peer_set set;
+    pbts_peer_set_init(&set, PBTS_ENDPOINT4_LEN, SEED);
+    for (uint32_t i = 0; i < PEERS; i++) insert(&set, &heap, i, 0);
+    for (size_t p = 0; p < sizeof PREFIXES / sizeof PREFIXES[0]; p++) {
+        for (uint32_t i = 0; i < PEERS; i++) {
+            uint32_t hash = pbts_peer_index_hash(&set.index, ident_of(i).user);
+            if (hash >> 28 == PREFIXES[p]) remove_number(&set, &heap, i);
+        }
+        pbts_peer_set_check(&set);
+    }
+    assert_int_equal(heap.used_bytes, 0);
+    assert_int_equal(mem.live_blocks, 0);
+}
+
 static void a_failed_allocation_changes_nothing_wherever_it_happens(void **state) {
     (void)state;
     enum { PEERS = 3000 };
@@ -326,6 +347,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_agrees_with_its_naive_twin_at_every_size),
         cmocka_unit_test(a_large_set_gives_all_memory_back_as_it_shrinks),
+        cmocka_unit_test(segments_merge_only_with_a_buddy_of_their_own_size),
         cmocka_unit_test(a_failed_allocation_changes_nothing_wherever_it_happens),
         cmocka_unit_test(more_peers_of_one_user_than_a_segment_holds_are_refused),
         cmocka_unit_test(every_other_peer_comes_with_the_same_chance_and_the_asker_never),
