@@ -254,13 +254,13 @@ static void long_lives_agree_with_the_naive_twin(void **state) {
     (void)state;
     static const life LIVES[] = {
         /* seed steps torrents users clients expire per_user peers_max jump */
-        { 1, 60000, 6, 20, 8, 120, 3, 1000, 400 },
-        { 2, 40000, 3, 40, 12, 400, 4, 1000, 2000 },
-        { 3, 30000, 2, 5, 30, 300, 64, 40, 1000 },  /* peers_max bites */
-        { 4, 50000, 8, 3, 6, 60, 1, 1000, 200000 }, /* one peer a user, long silences */
-        { 5, 20000, 2, 64, 4, 900, 2, 1000, 100 },
-        { 6, 6000, 1, 60, 40, 43200, 64, 100000, 90000 }, /* the longest expiry: 16 bits wrap */
-        { 7, 10000, 1, 1, 5000, 1500, 1, 100000, 3000 },  /* anonymous only */
+        { 1, 40000, 6, 20, 8, 120, 3, 1000, 400 },
+        { 2, 15000, 3, 40, 12, 400, 4, 1000, 2000 },
+        { 3, 12000, 2, 5, 30, 300, 64, 40, 1000 },  /* peers_max bites */
+        { 4, 30000, 8, 3, 6, 60, 1, 1000, 200000 }, /* one peer a user, long silences */
+        { 5, 8000, 2, 64, 4, 900, 2, 1000, 100 },
+        { 6, 4000, 1, 60, 40, 43200, 64, 100000, 90000 }, /* the longest expiry: 16 bits wrap */
+        { 7, 5000, 1, 1, 5000, 1500, 1, 100000, 3000 },   /* anonymous only */
     };
     for (size_t i = 0; i < sizeof LIVES / sizeof LIVES[0]; i++) live(&LIVES[i]);
 }
@@ -575,7 +575,7 @@ static void join_many(fixture *f, uint32_t peers, uint32_t torrents) {
 
 static void a_peer_takes_at_most_40_bytes_in_a_swarm_of_a_million(void **state) {
     (void)state;
-    static const uint32_t STEPS[] = { 100000, 250000, 420000, 840000, 1000000 };
+    static const uint32_t STEPS[] = { 100000, 420000, 1000000 };
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
         fixture f;
         pbts_swarms_stats stats;
