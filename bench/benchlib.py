@@ -130,14 +130,15 @@ def start_opentracker(servers, whitelist):
     return tracker, port
 
 
-def prepare(binaries, port, users, torrents, out):
+def prepare(binaries, port, data, users, torrents, out):
     """`users`: how many to register, or the passkeys file of users that are there."""
     os.makedirs(out, exist_ok=True)
     whom = ["--passkeys", users] if isinstance(users, str) else ["--users", str(users)]
+    token = ["--admin-token", os.path.join(data, "admin.token")]
     started = time.monotonic()
     subprocess.run([os.path.join(binaries, "pbts"), "bench", "prepare", "--tracker",
-                    f"http://127.0.0.1:{port}", *whom, "--torrents", str(torrents), "--out", out],
-                   check=True)
+                    f"http://127.0.0.1:{port}", *whom, *token, "--torrents", str(torrents),
+                    "--out", out], check=True)
     print(f"registered {torrents} torrents ({' '.join(whom[:2])}) in "
           f"{time.monotonic() - started:.1f} s", file=sys.stderr)
 

@@ -107,6 +107,7 @@ bool pbts_posts_run(const pbts_posts *posts) {
     char header[128];
     snprintf(header, sizeof header, "Content-Type: %s", posts->content_type);
     run.headers = curl_slist_append(NULL, header);
+    if (posts->header) run.headers = curl_slist_append(run.headers, posts->header);
     run.lanes = calloc(posts->lanes, sizeof *run.lanes);
     bool ok = run.multi && run.headers && run.lanes;
     for (uint32_t i = 0; ok && i < posts->lanes; i++)

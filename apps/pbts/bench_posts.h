@@ -13,6 +13,7 @@ typedef struct {
     const char *what;         /* plural, for progress: "users" */
     const char *tracker;      /* URL without a slash at its end */
     const char *content_type; /* of the bodies */
+    const char *header;       /* one more header line; NULL: none */
     uint32_t jobs, lanes;
     /* Write the path and body of a job; false stops everything. */
     bool (*fill)(void *host, pbts_writer *path, pbts_writer *body, uint32_t job);

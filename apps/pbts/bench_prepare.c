@@ -30,16 +30,18 @@ static const char help[] =
     "write DIR/passkeys.txt and DIR/torrents.txt for `pbts bench announce`. The tracker needs\n"
     "uploads_per_user_max >= torrents / users.\n"
     "\n"
+    "  --admin-token FILE the tracker's admin.token: without it an address registers 60 per hour\n"
     "  --passkeys FILE    use these users of an earlier call instead of registering new ones\n"
     "  --lanes N          connections (32)\n"
     "\n"
     "example: pbts bench prepare --tracker http://127.0.0.1:8000 --users 1000 --torrents 500 \\\n"
-    "             --out /tmp/prepared\n"
+    "             --admin-token data/admin.token --out /tmp/prepared\n"
     "exit codes: 0 done; 1 the tracker or the disk refused; 2 bad usage\n";
 
 typedef struct {
     const char *tracker, *out;
     const char *passkeys_file; /* NULL: register new users */
+    char authorization[160];   /* header line with the administrator's token; empty: none. Secret */
     uint32_t users, torrents, lanes;
     uint8_t iid[PBTS_IID_LEN];
     uint32_t tag; /* random: tells this call's users from those of others */
@@ -213,6 +215,7 @@ static bool post_users(preparation *all) {
     pbts_posts posts = { .what = "users",
                          .tracker = all->tracker,
                          .content_type = "application/json",
+                         .header = all->authorization[0] ? all->authorization : NULL,
                          .jobs = all->users,
                          .lanes = all->lanes,
                          .fill = fill_user,
@@ -256,33 +259,69 @@ static uint32_t number_of(const char *text) {
     return *end == 0 && value <= PREPARE_MAX ? (uint32_t)value : 0;
 }
 
-int pbts_bench_prepare(int argc, char **argv) {
+static bool read_token(preparation *all, const char *path) {
+    char token[128] = "";
+    FILE *file = fopen(path, "re");
+    bool ok = file && fgets(token, sizeof token, file);
+    if (file) fclose(file);
+    token[strcspn(token, "\r\n")] = 0;
+    if (ok)
+        snprintf(all->authorization, sizeof all->authorization, "Authorization: Bearer %s", token);
+    else
+        fprintf(stderr, "pbts bench prepare: %s: no token can be read there\n", path);
+    pbts_wipe(token, sizeof token);
+    return ok;
+}
+
+static bool apply(preparation *all, int option, const char *value) {
+    switch (option) {
+    case 't': all->tracker = value; return true;
+    case 'o': all->out = value; return true;
+    case 'p': all->passkeys_file = value; return true;
+    case 'a': return read_token(all, value);
+    case 'u': all->users = number_of(value); return fits(all->users, "users");
+    case 'n': all->torrents = number_of(value); return fits(all->torrents, "torrents");
+    case 'l':
+        all->lanes = number_of(value);
+        if (all->lanes > PBTS_POSTS_LANES_MAX) all->lanes = PBTS_POSTS_LANES_MAX;
+        return fits(all->lanes, "lanes");
+    default: return false;
+    }
+}
+
+/* 0, -1 when help was printed, or the exit code. */
+static int read_options(preparation *all, int argc, char **argv) {
     static const struct option table[] = {
-        { "tracker", required_argument, NULL, 't' },  { "users", required_argument, NULL, 'u' },
-        { "passkeys", required_argument, NULL, 'p' }, { "torrents", required_argument, NULL, 'n' },
-        { "out", required_argument, NULL, 'o' },      { "lanes", required_argument, NULL, 'l' },
-        { "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
+        { "tracker", required_argument, NULL, 't' },
+        { "out", required_argument, NULL, 'o' },
+        { "passkeys", required_argument, NULL, 'p' },
+        { "admin-token", required_argument, NULL, 'a' },
+        { "users", required_argument, NULL, 'u' },
+        { "torrents", required_argument, NULL, 'n' },
+        { "lanes", required_argument, NULL, 'l' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
     };
-    preparation all = { .lanes = 32 };
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
-        switch (option) {
-        case 't': all.tracker = optarg; break;
-        case 'p': all.passkeys_file = optarg; break;
-        case 'u': all.users = number_of(optarg); break;
-        case 'n': all.torrents = number_of(optarg); break;
-        case 'o': all.out = optarg; break;
-        case 'l': all.lanes = number_of(optarg); break;
-        case 'h': fputs(help, stdout); return 0;
-        default: return 2;
+        if (option == 'h') {
+            fputs(help, stdout);
+            return -1;
         }
+        if (!apply(all, option, optarg)) return 2;
     }
-    if (!all.tracker || !all.out || optind < argc) {
-        fputs("pbts bench prepare: --tracker and --out are needed; see --help\n", stderr);
-        return 2;
-    }
-    if (!all.passkeys_file && !fits(all.users, "users")) return 2;
-    if (!fits(all.torrents, "torrents")) return 2;
-    if (all.lanes < 1 || all.lanes > PBTS_POSTS_LANES_MAX) all.lanes = PBTS_POSTS_LANES_MAX;
-    return prepare(&all) ? 0 : 1;
+    bool whom = all->users > 0 || all->passkeys_file;
+    if (all->tracker && all->out && all->torrents > 0 && whom && optind == argc) return 0;
+    fputs("pbts bench prepare: --tracker, --out, --torrents and --users (or --passkeys) are "
+          "needed; see --help\n",
+          stderr);
+    return 2;
+}
+
+int pbts_bench_prepare(int argc, char **argv) {
+    preparation all = { .lanes = 32 };
+    int code = read_options(&all, argc, argv);
+    if (code == 0) code = prepare(&all) ? 0 : 1;
+    pbts_wipe(all.authorization, sizeof all.authorization);
+    return code == -1 ? 0 : code;
 }
