@@ -38,8 +38,8 @@ static const char *policy_problem(const pbts_policy *policy) {
     if (policy->numwant_default > policy->numwant_max) {
         return "numwant_default must be at most numwant_max";
     }
-    if (policy->peers_per_user_max < 1 || policy->peers_per_user_max > 1000) {
-        return "peers_per_user_max must be 1 to 1000";
+    if (policy->peers_per_user_max < 1 || policy->peers_per_user_max > 64) {
+        return "peers_per_user_max must be 1 to 64";
     }
     if (policy->torrents_per_user_max < 1) return "torrents_per_user_max must be at least 1";
     if (policy->client_deny_count > PBTS_CLIENT_DENY_MAX) {
