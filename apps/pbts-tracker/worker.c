@@ -51,7 +51,8 @@ static pbts_status make_worker(struct workers *workers, size_t index) {
     };
     pbts_front_config config = {
         .mem = pbts_mem_system(),
-        .connections_max = app->config.connections_max / (uint32_t)workers->count + 1,
+        .connections_max =
+            (app->config.connections_max + (uint32_t)workers->count - 1) / (uint32_t)workers->count,
         .head_timeout_ms = HEAD_TIMEOUT_MS,
         .idle_timeout_ms = app->config.idle_timeout_s * 1000,
         .write_timeout_ms = WRITE_TIMEOUT_MS,

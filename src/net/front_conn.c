@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 enum {
-    ROUNDS_MAX = 4,                /* peeks per turn */
+    ROUNDS_MAX = 4,       /* peeks per turn */
+    BUSY_PEEK = 8 * 1024, /* more than this at once: the peer pipelines much */
+    BUSY_BUFFER = 256 * 1024,
     DISCARD_MAX = 4 * 1024 * 1024, /* what a refused peer may still send us before a reset */
 };
 
@@ -41,11 +43,6 @@ static void release(pbts_front *front, front_conn *conn) {
     front_count(&front->stats.open, -1);
 }
 
-void front_conn_close(pbts_front *front, front_conn *conn) {
-    close(conn->fd); /* leaves the epoll set with its last descriptor */
-    release(front, conn);
-}
-
 /* Take `len` answered bytes out of the socket; they are known to be there. */
 static bool consume(front_conn *conn, size_t len) {
     while (len > 0) {
@@ -55,6 +52,14 @@ static bool consume(front_conn *conn, size_t len) {
         len -= (size_t)got;
     }
     return true;
+}
+
+/* Answered bytes leave the socket first: a close with unread bytes resets the connection, and could
+ * take our last answer away from the peer. */
+void front_conn_close(pbts_front *front, front_conn *conn) {
+    if (conn->answered > 0) (void)consume(conn, conn->answered);
+    close(conn->fd); /* leaves the epoll set with its last descriptor */
+    release(front, conn);
 }
 
 static bool consume_answered(front_conn *conn) {
@@ -99,6 +104,15 @@ static outcome apply(front_conn *conn, pbts_front_verdict verdict, size_t consum
     conn->answered += (uint32_t)consumed;
     conn->head_reads = 0;
     return conn->ending ? TURN_OVER : GO_ON;
+}
+
+/* An unread piece of a request keeps the kernel's whole buffer that it came in (64 KiB and more by
+ * loopback or GRO). With the default size of 128 KiB that alone can close the receive window, and
+ * the rest of the request never comes. */
+static void make_room(front_conn *conn) {
+    int bytes = BUSY_BUFFER;
+    conn->roomy = true;
+    (void)setsockopt(conn->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 }
 
 /* One request, or the preamble, from the first unanswered byte. */
@@ -152,8 +166,7 @@ static void wait_on(pbts_front *front, front_conn *conn, front_list list) {
     if (list != FRONT_READY && !watch(front, conn)) front_conn_close(front, conn);
 }
 
-/* Read and forget until the peer closes: a close with unread bytes would reset the connection and
- * could take our last answer away from the peer. */
+/* Read and forget until the peer closes, so that it can read what we said. */
 static void linger(pbts_front *front, front_conn *conn) {
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         ssize_t got = recv(conn->fd, NULL, DISCARD_MAX, MSG_TRUNC | MSG_DONTWAIT);
@@ -205,7 +218,7 @@ static void rest(pbts_front *front, front_conn *conn, size_t unread, bool progre
         return;
     }
     if (conn->peer_closed || (front->stopping && unread == 0)) {
-        (void)consume(conn, conn->answered + unread);
+        conn->answered += (uint32_t)unread; /* a piece that nobody waits for */
         front_conn_close(front, conn);
     } else if (unread == 0) {
         wait_on(front, conn, FRONT_IDLE);
@@ -244,6 +257,7 @@ void front_conn_serve(pbts_front *front, front_conn *conn) {
             return;
         }
         size_t peeked = (size_t)got, answered_before = conn->answered;
+        if (peeked > BUSY_PEEK && !conn->roomy) make_room(conn);
         outcome result = answer_all(front, conn, peeked);
         size_t unread = peeked - conn->answered;
         bool progress = conn->answered != answered_before;

@@ -37,6 +37,7 @@ typedef struct {
     uint16_t head_reads; /* how often the present request was looked at */
     bool watched;        /* in the epoll set */
     bool preamble_seen;
+    bool roomy;       /* has a larger receive buffer */
     bool peer_closed; /* its FIN came; what it sent before is still answered */
     bool ending;      /* close when what is owed is sent */
     bool refused;     /* and linger first */

@@ -9,7 +9,8 @@
 
 enum {
     UDP_BUFFER_BYTES = 4 * 1024 * 1024, /* asked for; the kernel cuts it to net.core.rmem_max */
-    DEFER_ACCEPT_S = 1, /* a client that says nothing for a second is accepted all the same */
+    UNSENT_BYTES = 64 * 1024, /* what a reader that does not read may leave in the kernel */
+    DEFER_ACCEPT_S = 1,       /* a client that says nothing for a second is accepted all the same */
 };
 
 void pbts_sockaddr_of(pbts_sockaddr *out, const pbts_addr *addr) {
@@ -121,6 +122,7 @@ pbts_status pbts_socket_listen_tcp(int *fd, uint16_t *bound_port, const pbts_add
     if (made < 0) return status_of_errno();
     set_option(made, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S);
     set_option(made, IPPROTO_TCP, TCP_NODELAY, 1); /* inherited by what it accepts, as the next */
+    set_option(made, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
     set_option(made, SOL_SOCKET, SO_OOBINLINE, 1); /* an urgent byte must not stop a peek */
     if (listen(made, PBTS_LISTEN_BACKLOG) != 0) {
         pbts_status status = status_of_errno();
