@@ -25,7 +25,8 @@ static pbts_status merge(uint8_t *bits, size_t len, pbts_txn *txn, pbts_table ta
     return PBTS_OK;
 }
 
-/* What the predecessor counted already, under either infohash of the torrent. */
+/* What the predecessor, or this instance before it was restored, counted already, under either
+ * infohash of the torrent. */
 static pbts_status merge_old(pbts_commit *commit, uint8_t *bits, size_t len,
                              const pbts_checked_statement *statement) {
     uint8_t key[4 + 32 + 32 + 20];
@@ -72,7 +73,7 @@ pbts_status pbts_commit_claim(pbts_commit *commit, pbts_claim *out,
     if (claim.claimed == NULL || claim.fresh == NULL) goto out;
     claim_key(claim.key, statement);
     status = merge(claim.claimed, len, commit->txn, PBTS_TABLE_CLAIMS, PBTS_SPAN_OF(claim.key));
-    if (status == PBTS_OK && commit->tracker->predecessor.has_claims) {
+    if (status == PBTS_OK && commit->tracker->has_old_claims) {
         status = merge_old(commit, claim.claimed, len, statement);
     }
     if (status != PBTS_OK) goto out;
@@ -115,7 +116,9 @@ static pbts_status forget_one(pbts_txn *txn, bool *more, pbts_table table, uint3
             pbts_number_decode(&period, key) == PBTS_OK && period < from && key.len <= sizeof copy;
         if (*more) memcpy(copy, key.data, key.len);
     }
+    pbts_status status = pbts_rows_status(rows);
     pbts_rows_close(rows);
+    PBTS_TRY(status);
     return *more ? pbts_txn_delete(txn, table, (pbts_span){ copy, key.len }) : PBTS_OK;
 }
 

@@ -31,6 +31,7 @@ struct pbts_tracker {
     pbts_predecessor_state predecessor;
     bool has_floor; /* claims were lost: receipts of epochs up to the floor are refused (rule 9) */
     uint64_t floor_epoch;
+    bool has_old_claims; /* of a predecessor, or this instance's own from before it was restored */
     _Atomic bool sealed;
 
     pbts_policy policies[PBTS_POLICY_RING];
@@ -60,5 +61,6 @@ _Static_assert(PBTS_TRACKER_SHARDS == 64, "the shard is the top 6 bits of the ha
     "tracker/predecessor"               /* iid[32] u64 last_epoch u8 sealed u8 has_claims */
 #define PBTS_META_FLOOR "tracker/floor" /* u64 epoch */
 #define PBTS_META_CLAIMS_FROM "tracker/claims-from" /* u32 claim period */
+#define PBTS_META_OLD_CLAIMS "tracker/old-claims"   /* there after a restore with claims */
 
 #endif

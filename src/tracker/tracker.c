@@ -49,11 +49,24 @@ pbts_status pbts_tracker_old_claim_put(pbts_txn *txn, uint32_t period,
     return pbts_txn_put(txn, PBTS_TABLE_OLD_CLAIMS, pbts_writer_span(&writer), bitmap);
 }
 
+/* The INIT entry names the predecessor but not what it had: taken for neither sealed nor counted.
+ */
+static pbts_status restore_predecessor(pbts_txn *txn) {
+    pbts_ledger_params params;
+    PBTS_TRY(pbts_ledger_params_read(txn, &params));
+    if (!params.has_referrer) return PBTS_OK;
+    pbts_predecessor predecessor = { .last_epoch = params.referrer_last_epoch };
+    memcpy(predecessor.iid, params.referrer_iid, sizeof predecessor.iid);
+    return put_predecessor(txn, &predecessor);
+}
+
 pbts_status pbts_tracker_restored(pbts_txn *txn, bool has_claims) {
+    static const uint8_t yes[1] = { 1 };
     pbts_ledger_head head;
     uint8_t value[8];
     PBTS_TRY(pbts_ledger_head_read(txn, &head));
-    if (has_claims) return PBTS_OK;
+    PBTS_TRY(restore_predecessor(txn));
+    if (has_claims) return put_meta(txn, PBTS_META_OLD_CLAIMS, PBTS_SPAN_OF(yes));
     pbts_writer writer = pbts_writer_over(value, sizeof value);
     pbts_write_u64(&writer, head.epoch);
     return put_meta(txn, PBTS_META_FLOOR, pbts_writer_span(&writer));
@@ -76,26 +89,34 @@ static pbts_status load_identity(pbts_tracker *tracker, pbts_txn *txn) {
     return PBTS_OK;
 }
 
-static pbts_status load_meta(pbts_tracker *tracker, pbts_txn *txn) {
+static pbts_status load_floor(pbts_tracker *tracker, pbts_txn *txn) {
     pbts_span value;
     pbts_status status =
         pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_FLOOR));
-    if (status == PBTS_OK) {
-        pbts_cursor in = pbts_cursor_over(value);
-        if (pbts_read_u64(&in, &tracker->floor_epoch) != PBTS_OK) return PBTS_CORRUPT;
-        tracker->has_floor = true;
-    } else if (status != PBTS_NOT_FOUND) {
-        return status;
-    }
-    status = pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_CLAIMS_FROM));
-    if (status == PBTS_OK) {
-        uint32_t period;
-        PBTS_TRY(pbts_number_decode(&period, value));
-        atomic_store(&tracker->claims_from_period, period);
-    } else if (status != PBTS_NOT_FOUND) {
-        return status;
-    }
-    status = pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_PREDECESSOR));
+    if (status == PBTS_NOT_FOUND) return PBTS_OK;
+    PBTS_TRY(status);
+    pbts_cursor in = pbts_cursor_over(value);
+    if (pbts_read_u64(&in, &tracker->floor_epoch) != PBTS_OK) return PBTS_CORRUPT;
+    tracker->has_floor = true;
+    return PBTS_OK;
+}
+
+static pbts_status load_claims_from(pbts_tracker *tracker, pbts_txn *txn) {
+    pbts_span value;
+    uint32_t period;
+    pbts_status status =
+        pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_CLAIMS_FROM));
+    if (status == PBTS_NOT_FOUND) return PBTS_OK;
+    PBTS_TRY(status);
+    PBTS_TRY(pbts_number_decode(&period, value));
+    atomic_store(&tracker->claims_from_period, period);
+    return PBTS_OK;
+}
+
+static pbts_status load_predecessor(pbts_tracker *tracker, pbts_txn *txn) {
+    pbts_span value;
+    pbts_status status =
+        pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_PREDECESSOR));
     if (status == PBTS_NOT_FOUND) return PBTS_OK;
     PBTS_TRY(status);
     pbts_cursor in = pbts_cursor_over(value);
@@ -109,6 +130,18 @@ static pbts_status load_meta(pbts_tracker *tracker, pbts_txn *txn) {
     old->known = true;
     old->sealed = sealed != 0;
     old->has_claims = has_claims != 0;
+    return PBTS_OK;
+}
+
+static pbts_status load_meta(pbts_tracker *tracker, pbts_txn *txn) {
+    pbts_span value;
+    PBTS_TRY(load_floor(tracker, txn));
+    PBTS_TRY(load_claims_from(tracker, txn));
+    PBTS_TRY(load_predecessor(tracker, txn));
+    pbts_status status =
+        pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_OLD_CLAIMS));
+    if (status != PBTS_OK && status != PBTS_NOT_FOUND) return status;
+    tracker->has_old_claims = status == PBTS_OK || tracker->predecessor.has_claims;
     return PBTS_OK;
 }
 
@@ -195,6 +228,9 @@ static pbts_status load_table(pbts_tracker *tracker, pbts_txn *txn, pbts_table t
     while (status == PBTS_OK && pbts_rows_next(rows, &key, &value)) {
         status = load(tracker, txn, key, value);
     }
+    /* A walk that broke off must not pass for a table that ends there: numbers would be given
+     * twice. */
+    if (status == PBTS_OK) status = pbts_rows_status(rows);
     pbts_rows_close(rows);
     return status;
 }

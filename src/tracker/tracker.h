@@ -93,8 +93,9 @@ PBTS_MUST_USE pbts_status pbts_tracker_old_claim_put(
     const uint8_t sender[static PBTS_UID_HASH_LEN],
     const uint8_t infohash[static PBTS_INFOHASH_LEN], pbts_span bitmap);
 /* Restore this instance on a new machine from its ledger: the host has put the checked LEDGER and
- * ACCOUNTS rows; receipts of epochs up to the ledger's last are refused unless claims came too
- * (rule 9). */
+ * ACCOUNTS rows and, with `has_claims`, its claims (pbts_tracker_old_claim_put); without them
+ * receipts of epochs up to the ledger's last are refused (rule 9). For a successor the host puts
+ * its predecessor's accounts again, too. */
 PBTS_MUST_USE pbts_status pbts_tracker_restored(pbts_txn *txn, bool has_claims);
 /* Load an instance: accounts and torrents into memory. PBTS_NOT_FOUND (not set up), PBTS_DENIED
  * (the key is not the ledger's owner), PBTS_CORRUPT, PBTS_NO_MEMORY, store errors. */
