@@ -31,18 +31,28 @@ pbts_refusal pbts_tracker_authenticate(const pbts_tracker *tracker, uint32_t *us
     return passkey_user(tracker, user_no, passkey);
 }
 
+/* A rotation ends the tracker ids of before as it ends the passkey: who rotates has lost a secret.
+ */
+static pbts_refusal tracker_id_user(const pbts_tracker *tracker, uint32_t *user_no, pbts_span text,
+                                    pbts_now now) {
+    uint32_t number, generation;
+    pbts_status status =
+        pbts_tracker_id_check(&number, &generation, &tracker->passkey_key, text, now.unix_s);
+    const pbts_account *account =
+        status == PBTS_OK ? pbts_accounts_find(&tracker->accounts, number) : NULL;
+    if (account == NULL ||
+        atomic_load_explicit(&account->generation, memory_order_acquire) != generation) {
+        return PBTS_REFUSAL_TRACKER_ID_STALE;
+    }
+    *user_no = number;
+    return PBTS_REFUSAL_NONE;
+}
+
 static pbts_refusal announcer(const pbts_tracker *tracker, uint32_t *user_no,
                               const pbts_announce *announce, pbts_now now) {
     if (announce->passkey.len > 0) return passkey_user(tracker, user_no, announce->passkey);
     if (announce->tracker_id.len > 0) {
-        uint32_t number;
-        pbts_status status =
-            pbts_tracker_id_check(&number, &tracker->passkey_key, announce->tracker_id, now.unix_s);
-        if (status != PBTS_OK || pbts_accounts_find(&tracker->accounts, number) == NULL) {
-            return PBTS_REFUSAL_TRACKER_ID_STALE;
-        }
-        *user_no = number;
-        return PBTS_REFUSAL_NONE;
+        return tracker_id_user(tracker, user_no, announce->tracker_id, now);
     }
     if (!pbts_tracker_policy_now(tracker)->open_access) return PBTS_REFUSAL_PASSKEY_MISSING;
     *user_no = 0;
@@ -73,21 +83,19 @@ static bool peer_list_allowed(pbts_account *account, const pbts_policy *policy, 
     return count < policy->peer_lists_per_hour;
 }
 
-static bool wants_to_download(const pbts_announce *announce) {
-    return announce->left_bytes > 0 && announce->event != PBTS_EVENT_COMPLETED;
-}
-
-/* What the account's standing allows. `known_only`: go on if the peer is in the swarm already. */
+/* What the account's standing allows. `downloader_only`: go on if the peer is in the swarm already
+ * as a downloader. */
 static pbts_refusal admit(const pbts_policy *policy, const pbts_account *account,
-                          const pbts_announce *announce, bool *known_only) {
-    *known_only = false;
+                          const pbts_announce *announce, bool *downloader_only) {
+    *downloader_only = false;
     if (client_denied(policy, announce->peer_id)) return PBTS_REFUSAL_CLIENT_DENIED;
-    if (account == NULL || !wants_to_download(announce)) return PBTS_REFUSAL_NONE;
+    if (account == NULL || announce->left_bytes == 0) return PBTS_REFUSAL_NONE;
     pbts_balance balance = pbts_account_balance(account);
     if (!pbts_balance_below_ratio(&balance, policy)) return PBTS_REFUSAL_NONE;
     if (announce->event == PBTS_EVENT_STARTED) return PBTS_REFUSAL_RATIO_TOO_LOW;
-    /* A client that leaves out `started` must not get in by that. */
-    *known_only = true;
+    /* A client that leaves out `started`, says `completed` with bytes left, or comes in as a seeder
+     * and has bytes left a minute later, must not get in by that. */
+    *downloader_only = true;
     return PBTS_REFUSAL_NONE;
 }
 
@@ -179,8 +187,8 @@ pbts_refusal pbts_tracker_announce_as(pbts_tracker *tracker, pbts_announce_reply
     if (announce->event == PBTS_EVENT_STOPPED) {
         return leave(tracker, reply, room, announce, user_no, now);
     }
-    bool known_only;
-    pbts_refusal refusal = admit(policy, account, announce, &known_only);
+    bool downloader_only, known_only = false;
+    pbts_refusal refusal = admit(policy, account, announce, &downloader_only);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     if (announce->port == 0) return PBTS_REFUSAL_MALFORMED;
     if (account != NULL && atomic_load_explicit(&account->peers, memory_order_relaxed) >=
@@ -194,16 +202,16 @@ pbts_refusal pbts_tracker_announce_as(pbts_tracker *tracker, pbts_announce_reply
         .seeder = announce->left_bytes == 0,
         .completed = announce->event == PBTS_EVENT_COMPLETED,
         .partial_seeder = announce->event == PBTS_EVENT_PAUSED,
-        .known_only = known_only,
+        .known_only = known_only || downloader_only,
+        .seeder_stays = downloader_only,
         .want4 = (families & PBTS_FAMILIES_IPV4) ? want : 0,
         .want6 = (families & PBTS_FAMILIES_IPV6) ? want : 0,
     };
     update.addr.port = announce->port;
     memcpy(update.peer_id, announce->peer_id, sizeof update.peer_id);
     refusal = join(tracker, reply, room, announce, &update, now);
-    if (refusal != PBTS_REFUSAL_RATIO_TOO_LOW || account == NULL) return refusal;
-    pbts_balance balance = pbts_account_balance(account);
-    return pbts_balance_below_ratio(&balance, policy) ? refusal : PBTS_REFUSAL_TOO_MANY_TORRENTS;
+    bool denied_for_number = refusal == PBTS_REFUSAL_RATIO_TOO_LOW && !downloader_only;
+    return denied_for_number ? PBTS_REFUSAL_TOO_MANY_TORRENTS : refusal;
 }
 
 pbts_refusal pbts_tracker_announce(pbts_tracker *tracker, pbts_announce_reply *reply,

@@ -103,7 +103,8 @@ pbts_refusal pbts_tracker_announce_signed(pbts_tracker *tracker, pbts_announce_r
     refusal =
         pbts_tracker_announce_as(tracker, reply, room, announce, user_no, client, families, now);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
-    pbts_tracker_id_make(room->tracker_id, &tracker->passkey_key, user_no,
+    uint32_t generation = atomic_load_explicit(&account->generation, memory_order_acquire);
+    pbts_tracker_id_make(room->tracker_id, &tracker->passkey_key, user_no, generation,
                          now.unix_s + PBTS_TRACKER_ID_LIFE_S);
     reply->tracker_id = pbts_span_text(room->tracker_id);
     add_ticket(tracker, reply, room, &user, account, now);

@@ -6,10 +6,15 @@
 #include "receipt/batch.h"
 #include "tracker/checked_report.h"
 #include "tracker/number_map.h"
+#include "tracker/users.h"
 
 /* Past this many bad signatures in one report the search for more of them stops: each costs
  * several pairings, and somebody who sends hundreds of them is no honest client. */
 enum { BAD_SIGNATURES_MAX = 32 };
+
+/* Up to this many statements the submitter's signature is checked together with theirs, in one
+ * product. In bigger reports it comes first, so that a stranger cannot make us hash thousands. */
+enum { JOINT_STATEMENTS_MAX = 64 };
 
 /* All that is needed while one report is checked. */
 typedef struct {
@@ -17,15 +22,15 @@ typedef struct {
     pbts_txn *txn;
     pbts_now now;
     pbts_checked_report *out;
-    uint32_t submitter_no;
-    pbts_bls_public submitter_key;
+    uint32_t submitter_no, submitter_index; /* the number, and the index among the parties */
+    pbts_bls_g1_point submitter_hashed, submitter_signature;
     pbts_number_map party_map;      /* user number -> index in parties */
     pbts_bls_public *party_keys;    /* bytes, for messages */
     pbts_bls_public_point *parties; /* points, for pairings */
     size_t party_count;
     pbts_bls_g1_point *hashed, *signatures; /* per statement */
-    uint32_t *order;                        /* statements that wait for their signature check */
-    size_t waiting;
+    uint32_t *order;     /* statements that wait: those with an own signature, then the others */
+    size_t own, waiting; /* own <= waiting */
     pbts_receipt_batch *batch;
     size_t bad_found;
 } checker;
@@ -99,15 +104,15 @@ static pbts_refusal check_instance(const checker *c, const pbts_statement *in,
     const pbts_tracker *tracker = c->tracker;
     const pbts_predecessor_state *old = &tracker->predecessor;
     uint64_t now_epoch = pbts_epoch_at(c->now.unix_s);
-    if (!in->has_iid || memcmp(in->iid, tracker->iid, sizeof in->iid) == 0) {
-        if (tracker->has_floor && in->epoch <= tracker->floor_epoch) {
-            return PBTS_REFUSAL_EPOCH_UNKNOWN_CLAIMS;
-        }
-        return PBTS_REFUSAL_NONE;
-    }
-    if (!old->known || memcmp(in->iid, old->iid, sizeof in->iid) != 0) {
+    bool own = !in->has_iid || memcmp(in->iid, tracker->iid, sizeof in->iid) == 0;
+    if (!own && (!old->known || memcmp(in->iid, old->iid, sizeof in->iid) != 0)) {
         return PBTS_REFUSAL_FOREIGN_INSTANCE;
     }
+    /* The claims that were lost had the predecessor's receipts in them too. */
+    if (tracker->has_floor && in->epoch <= tracker->floor_epoch) {
+        return PBTS_REFUSAL_EPOCH_UNKNOWN_CLAIMS;
+    }
+    if (own) return PBTS_REFUSAL_NONE;
     if (in->epoch <= old->last_epoch && !old->has_claims) {
         return PBTS_REFUSAL_EPOCH_UNKNOWN_CLAIMS;
     }
@@ -186,6 +191,7 @@ static pbts_refusal read_statement(checker *c, const pbts_statement *in,
     refusal = check_pieces(c, in, &receipt, out);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     out->form = in->form;
+    out->epoch = in->epoch;
     out->period = (uint32_t)pbts_claim_period(in->epoch);
     memcpy(out->infohash, in->infohash, sizeof out->infohash);
     memcpy(receipt.infohash, in->infohash, sizeof receipt.infohash);
@@ -205,16 +211,16 @@ static uint32_t signer_index(const checker *c, uint32_t statement) {
     return index;
 }
 
-/* Check order[from, from+count) as one product. */
-static pbts_status verify_range(checker *c, size_t from, size_t count, bool own_signatures) {
+/* Begin a product with order[from, from+count), and the own signatures among them. */
+static pbts_status batch_range(checker *c, size_t from, size_t count) {
     pbts_receipt_batch_clear(c->batch);
     for (size_t i = from; i < from + count; i++) {
         uint32_t at = c->order[i];
         PBTS_TRY(
             pbts_receipt_batch_add(c->batch, &c->parties[signer_index(c, at)], &c->hashed[at]));
-        if (own_signatures) pbts_receipt_batch_add_signature(c->batch, &c->signatures[at]);
+        if (i < c->own) pbts_receipt_batch_add_signature(c->batch, &c->signatures[at]);
     }
-    return own_signatures ? pbts_receipt_batch_verify(c->batch) : PBTS_OK;
+    return PBTS_OK;
 }
 
 static void refuse_range(checker *c, size_t from, size_t count, pbts_refusal refusal) {
@@ -229,9 +235,9 @@ static pbts_status verify_own(checker *c) {
         size_t from, count;
     } stack[64];
     size_t depth = 0;
-    if (c->waiting > 0) {
+    if (c->own > 0) {
         stack[depth].from = 0;
-        stack[depth++].count = c->waiting;
+        stack[depth++].count = c->own;
     }
     while (depth > 0) {
         size_t from = stack[--depth].from, count = stack[depth].count;
@@ -239,7 +245,8 @@ static pbts_status verify_own(checker *c) {
             refuse_range(c, from, count, PBTS_REFUSAL_UNCHECKED);
             continue;
         }
-        pbts_status status = verify_range(c, from, count, true);
+        pbts_status status = batch_range(c, from, count);
+        if (status == PBTS_OK) status = pbts_receipt_batch_verify(c->batch);
         if (status == PBTS_OK) continue;
         if (status != PBTS_BAD_SIGNATURE) return status;
         if (count == 1) {
@@ -256,24 +263,46 @@ static pbts_status verify_own(checker *c) {
     return PBTS_OK;
 }
 
+static pbts_status batch_aggregate(checker *c, const pbts_report *report) {
+    pbts_bls_g1_point aggregate;
+    if (!report->has_aggregate ||
+        pbts_bls_signature_decode(&aggregate, &report->aggregate) != PBTS_OK) {
+        return PBTS_BAD_SIGNATURE;
+    }
+    pbts_receipt_batch_add_signature(c->batch, &aggregate);
+    return PBTS_OK;
+}
+
 /* One signature over everything that has none of its own: all or nothing. */
 static pbts_status verify_aggregate(checker *c, const pbts_report *report) {
-    pbts_bls_g1_point aggregate;
-    if (c->waiting == 0) return PBTS_OK;
-    pbts_status status = PBTS_BAD_SIGNATURE;
-    if (report->has_aggregate &&
-        pbts_bls_signature_decode(&aggregate, &report->aggregate) == PBTS_OK) {
-        status = verify_range(c, 0, c->waiting, false);
-        if (status == PBTS_OK) {
-            pbts_receipt_batch_add_signature(c->batch, &aggregate);
-            status = pbts_receipt_batch_verify(c->batch);
-        }
-    }
+    if (c->own == c->waiting) return PBTS_OK;
+    pbts_status status = batch_range(c, c->own, c->waiting - c->own);
+    if (status == PBTS_OK) status = batch_aggregate(c, report);
+    if (status == PBTS_OK) status = pbts_receipt_batch_verify(c->batch);
     if (status == PBTS_BAD_SIGNATURE) {
-        refuse_range(c, 0, c->waiting, PBTS_REFUSAL_BAD_SIGNATURE);
+        refuse_range(c, c->own, c->waiting - c->own, PBTS_REFUSAL_BAD_SIGNATURE);
         status = PBTS_OK;
     }
     return status;
+}
+
+static pbts_status verify_submitter(const checker *c) {
+    return pbts_bls_verify_sums(&c->parties[c->submitter_index], &c->submitter_hashed, 1,
+                                &c->submitter_signature);
+}
+
+/* Everything in one product. The statements' own signatures and the aggregate make one aggregate
+ * signature, which proves that each message was signed by its receiver. The submitter's has a
+ * random weight, so that no error of theirs can cancel one of his. */
+static pbts_status verify_joint(checker *c, const pbts_report *report) {
+    uint64_t weight = 0;
+    PBTS_TRY(pbts_random_fill(c->tracker->random, (uint8_t *)&weight, sizeof weight));
+    PBTS_TRY(batch_range(c, 0, c->waiting));
+    if (c->own < c->waiting) PBTS_TRY(batch_aggregate(c, report));
+    PBTS_TRY(pbts_receipt_batch_add_weighed(c->batch, &c->parties[c->submitter_index],
+                                            &c->submitter_hashed, &c->submitter_signature,
+                                            weight | 1)); /* zero would be no check */
+    return pbts_receipt_batch_verify(c->batch);
 }
 
 static bool is_resource(pbts_refusal refusal) {
@@ -283,7 +312,6 @@ static bool is_resource(pbts_refusal refusal) {
 
 /* Read all statements; those with (own) or without their own signature wait for its check. */
 static pbts_refusal read_statements(checker *c, const pbts_report *report, bool own) {
-    c->waiting = 0;
     for (size_t i = 0; i < report->count; i++) {
         const pbts_statement *in = &report->statements[i];
         pbts_checked_statement *out = &c->out->statements[i];
@@ -301,42 +329,50 @@ static pbts_refusal read_statements(checker *c, const pbts_report *report, bool 
     return PBTS_REFUSAL_NONE;
 }
 
+static pbts_status verify_statements(checker *c, const pbts_report *report) {
+    PBTS_TRY(verify_own(c));
+    return verify_aggregate(c, report);
+}
+
+/* Whether the submitter's signature waits to be checked with the statements'. */
+static bool is_joint(const pbts_report *report) {
+    return !report->legacy && report->count <= JOINT_STATEMENTS_MAX;
+}
+
 static pbts_refusal check_statements(checker *c, const pbts_report *report) {
     pbts_refusal refusal = read_statements(c, report, true);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
-    pbts_status status = verify_own(c);
-    if (status != PBTS_OK) return pbts_refusal_of_status(status);
+    c->own = c->waiting;
     refusal = read_statements(c, report, false);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
-    return pbts_refusal_of_status(verify_aggregate(c, report));
+    if (is_joint(report)) {
+        if (c->waiting > 0 && verify_joint(c, report) == PBTS_OK) return PBTS_REFUSAL_NONE;
+        /* Somebody's is bad (or there was no memory, which will show again): find out whose. */
+        if (verify_submitter(c) != PBTS_OK) return PBTS_REFUSAL_BAD_SIGNATURE;
+    }
+    return pbts_refusal_of_status(verify_statements(c, report));
 }
 
 /* ---- the submitter ---- */
 
 static pbts_refusal check_submitter(checker *c, const pbts_report *report) {
     uint8_t message[PBTS_MESSAGE_MAX];
-    pbts_bls_g1_point signature;
-    uint32_t index;
     const pbts_party submitter = { .uid = report->uid };
-    pbts_refusal refusal =
-        resolve(c, &c->submitter_no, &index, &submitter, PBTS_REFUSAL_UNKNOWN_USER);
-    if (refusal != PBTS_REFUSAL_NONE) return refusal;
-    c->submitter_key = c->party_keys[index];
-    if (report->legacy) return PBTS_REFUSAL_NONE;
-    uint64_t now = c->now.unix_s;
-    if (report->unix_time > now + PBTS_ANNOUNCE_SKEW_S ||
-        report->unix_time + PBTS_ANNOUNCE_SKEW_S < now) {
+    if (!report->legacy && !pbts_signed_time_is_near(report->unix_time, c->now)) {
         return PBTS_REFUSAL_STALE_TIME;
     }
+    pbts_refusal refusal =
+        resolve(c, &c->submitter_no, &c->submitter_index, &submitter, PBTS_REFUSAL_UNKNOWN_USER);
+    if (refusal != PBTS_REFUSAL_NONE || report->legacy) return refusal;
     if (!report->has_signature ||
-        pbts_bls_signature_decode(&signature, &report->signature) != PBTS_OK) {
+        pbts_bls_signature_decode(&c->submitter_signature, &report->signature) != PBTS_OK) {
         return PBTS_REFUSAL_BAD_SIGNATURE;
     }
     pbts_writer writer = pbts_writer_over(message, sizeof message);
-    pbts_message_report(&writer, c->tracker->iid, &c->submitter_key, report->unix_time,
-                        report->statements_sha256);
-    return pbts_refusal_of_status(pbts_bls_verify(&c->parties[index], PBTS_BLS_REPORT,
-                                                  pbts_writer_span(&writer), &signature));
+    pbts_message_report(&writer, c->tracker->iid, &c->party_keys[c->submitter_index],
+                        report->unix_time, report->statements_sha256);
+    pbts_bls_hash(&c->submitter_hashed, PBTS_BLS_REPORT, pbts_writer_span(&writer));
+    return is_joint(report) ? PBTS_REFUSAL_NONE : pbts_refusal_of_status(verify_submitter(c));
 }
 
 /* ---- the result ---- */

@@ -7,6 +7,7 @@
 /* One statement, resolved to our own numbers. */
 typedef struct {
     uint32_t receiver_no, sender_no, torrent_no;
+    uint64_t epoch;
     uint32_t period;
     pbts_receipt_form form;
     uint32_t piece_index;                /* PIECE */

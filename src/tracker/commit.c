@@ -1,5 +1,6 @@
 /* Group commit: many operations, one ledger entry, one fsync. */
 #include "base/assert.h"
+#include "base/epoch.h"
 #include "hash/sha.h"
 #include "tracker/commit_state.h"
 
@@ -14,6 +15,12 @@ static pbts_status touched_room(pbts_commit *commit) {
     commit->touched = bigger;
     commit->touched_capacity = capacity;
     return PBTS_OK;
+}
+
+pbts_refusal pbts_commit_refusal(pbts_status status) {
+    pbts_refusal refusal = pbts_refusal_of_status(status);
+    bool survives = refusal != PBTS_REFUSAL_NONE && refusal != PBTS_REFUSAL_STORE_FULL;
+    return survives ? PBTS_REFUSAL_INTERNAL : refusal;
 }
 
 pbts_status pbts_commit_touch_new(pbts_commit *commit, const pbts_touched *touched) {
@@ -40,7 +47,7 @@ pbts_status pbts_commit_touch(pbts_commit *commit, size_t *index, uint32_t user_
     if (account == NULL) return PBTS_NOT_FOUND;
     PBTS_TRY(pbts_user_row_get(commit->txn, &row, user_no));
     pbts_touched touched = { .user_no = user_no, .balance = pbts_account_balance(account) };
-    touched.stored_granted = row.granted;
+    touched.before = touched.balance;
     pbts_uid_hash(touched.uid_hash, (pbts_span){ row.uid, row.uid_len });
     key_hash_of(touched.key_hash, &row);
     PBTS_TRY(pbts_commit_touch_new(commit, &touched));
@@ -68,7 +75,7 @@ static pbts_status begin_in(pbts_commit *commit) {
     pbts_ledger_head head;
     PBTS_TRY(pbts_ledger_head_read(commit->txn, &head));
     /* Orders ascend over commits because the sequence does: a commit that holds credit appends. */
-    commit->held_order = (head.sequence + 1) << 24;
+    commit->held_order = commit->held_order_first = (head.sequence + 1) << 24;
     return pbts_commit_forget_claims(commit);
 }
 
@@ -105,16 +112,28 @@ static pbts_ledger_account ledger_row(const pbts_touched *touched) {
     return row;
 }
 
+/* The ledger grows for ever, so it gets only what changed; but a commit that holds credit always
+ * appends, because the order of HELD rows comes from the sequence. */
+static bool is_for_ledger(const pbts_commit *commit, const pbts_touched *touched) {
+    const pbts_balance *now = &touched->balance, *before = &touched->before;
+    return commit->held_order != commit->held_order_first || touched->is_new ||
+           now->up != before->up || now->down != before->down ||
+           now->generation != before->generation;
+}
+
 static pbts_status write_ledger(pbts_commit *commit) {
     pbts_tracker *tracker = commit->tracker;
+    size_t changed = 0;
     if (commit->touched_count == 0) return PBTS_OK;
     pbts_ledger_account *rows = pbts_alloc_array(tracker->mem, commit->touched_count, sizeof *rows);
     if (rows == NULL) return PBTS_NO_MEMORY;
-    for (size_t i = 0; i < commit->touched_count; i++) rows[i] = ledger_row(&commit->touched[i]);
+    for (size_t i = 0; i < commit->touched_count; i++) {
+        if (is_for_ledger(commit, &commit->touched[i]))
+            rows[changed++] = ledger_row(&commit->touched[i]);
+    }
     pbts_status status = PBTS_OK;
-    for (size_t at = 0; status == PBTS_OK && at < commit->touched_count;
-         at += PBTS_LEDGER_ROWS_MAX) {
-        size_t count = commit->touched_count - at;
+    for (size_t at = 0; status == PBTS_OK && at < changed; at += PBTS_LEDGER_ROWS_MAX) {
+        size_t count = changed - at;
         if (count > PBTS_LEDGER_ROWS_MAX) count = PBTS_LEDGER_ROWS_MAX;
         status =
             pbts_ledger_write(commit->txn, rows + at, count, &tracker->owner, commit->now.unix_s);
@@ -128,7 +147,7 @@ static pbts_status write_granted(pbts_commit *commit) {
     for (size_t i = 0; i < commit->touched_count; i++) {
         const pbts_touched *touched = &commit->touched[i];
         pbts_user_row row;
-        if (touched->balance.granted == touched->stored_granted) continue;
+        if (touched->balance.granted == touched->before.granted) continue;
         PBTS_TRY(pbts_user_row_get(commit->txn, &row, touched->user_no));
         row.granted = touched->balance.granted;
         PBTS_TRY(pbts_user_row_put(commit->txn, touched->user_no, &row));
@@ -154,7 +173,9 @@ static pbts_status reserve_memory(pbts_commit *commit) {
             pbts_status status =
                 pbts_swarms_add(tracker->shards[shard], hashes[k], commit->new_torrents[i], 0);
             pbts_lock_leave(&tracker->lock, shard);
-            PBTS_TRY(status);
+            /* An earlier commit that got this far and then failed left it, by another number, which
+             * nobody asks the swarms for. */
+            if (status != PBTS_EXISTS) PBTS_TRY(status);
         }
     }
     return PBTS_OK;
@@ -198,7 +219,12 @@ static pbts_refusal apply_statement(pbts_commit *commit, const pbts_checked_repo
                                     pbts_checked_statement *statement) {
     pbts_pieces pieces;
     pbts_claim claim;
+    /* A report that was used in a commit that failed may come again. */
+    statement->verdict = (pbts_verdict){ 0 };
     if (statement->period < commit->claims_from_period) return PBTS_REFUSAL_EPOCH_EXPIRED;
+    /* The clock went back since the check: the ledger's time, by which rule 9 judges what may have
+     * been counted, must not be before the receipt's. */
+    if (statement->epoch > pbts_epoch_at(commit->now.unix_s)) return PBTS_REFUSAL_EPOCH_FUTURE;
     pbts_status status = pbts_pieces_get(commit->txn, &pieces, statement->torrent_no);
     if (status == PBTS_OK) {
         status = pbts_commit_claim(commit, &claim, report, statement, &pieces);

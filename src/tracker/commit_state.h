@@ -12,7 +12,8 @@
 typedef struct {
     uint32_t user_no;
     pbts_balance balance;
-    int64_t stored_granted; /* what the user row says: it is rewritten only when that differs */
+    bool is_new;         /* an account that the ledger does not have yet */
+    pbts_balance before; /* rows are written only for what differs */
     uint8_t uid_hash[PBTS_UID_HASH_LEN], key_hash[32]; /* for the ledger row */
 } pbts_touched;
 
@@ -27,7 +28,7 @@ struct pbts_commit {
     uint32_t users, torrents;    /* highest numbers, new ones included */
     uint32_t *new_torrents;      /* numbers */
     size_t new_torrent_count, new_torrent_capacity;
-    uint64_t held_order; /* of the next HELD row; ascends over all commits */
+    uint64_t held_order, held_order_first; /* of the next HELD row; ascends over all commits */
     uint64_t credited_bytes;
     int64_t held_change_bytes;
     uint32_t claims_from_period; /* published with the rest */
@@ -39,6 +40,10 @@ struct pbts_commit {
 PBTS_MUST_USE pbts_status pbts_commit_touch(pbts_commit *commit, size_t *index, uint32_t user_no);
 /* Add a new user's balance. */
 PBTS_MUST_USE pbts_status pbts_commit_touch_new(pbts_commit *commit, const pbts_touched *touched);
+
+/* As pbts_refusal_of_status, for an operation that has changed something already: its failure is
+ * never one that the commit survives. */
+pbts_refusal pbts_commit_refusal(pbts_status status);
 
 /* Credit `bytes` that `sender` served and `receiver` signed for (rules 5 and 6). NONE, TOTALS_FULL,
  * or a resource refusal. */

@@ -84,10 +84,11 @@ static pbts_refusal add_user(pbts_commit *commit, uint32_t *user_no, pbts_touche
     pbts_refusal refusal = opening_balance(commit, touched);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     if (touched->user_no >= PBTS_USERS_MAX) return PBTS_REFUSAL_USERS_FULL;
-    touched->stored_granted = touched->balance.granted;
+    touched->is_new = true;
+    touched->before = touched->balance;
     status = put_user(commit, touched, registration);
     if (status == PBTS_OK) status = pbts_commit_touch_new(commit, touched);
-    if (status != PBTS_OK) return PBTS_REFUSAL_INTERNAL;
+    if (status != PBTS_OK) return pbts_commit_refusal(status);
     if (touched->user_no > commit->users) commit->users = touched->user_no;
     *user_no = touched->user_no;
     return PBTS_REFUSAL_NONE;
@@ -99,13 +100,16 @@ pbts_refusal pbts_commit_registration(pbts_commit *commit, uint32_t *user_no,
     if (atomic_load(&commit->tracker->sealed)) return PBTS_REFUSAL_SEALED;
     if (!admin && !commit->policy.open_registration) return PBTS_REFUSAL_REGISTRATION_CLOSED;
     if (!admin && !registration->has_key) return PBTS_REFUSAL_KEY_INVALID;
-    pbts_uid_hash(touched.uid_hash, (pbts_span){ registration->uid, registration->uid_len });
+    pbts_span uid = { registration->uid, registration->uid_len };
+    if (!pbts_uid_is_valid(uid)) return PBTS_REFUSAL_UID_INVALID; /* one reserved by name */
+    pbts_uid_hash(touched.uid_hash, uid);
     if (registration->has_key) pbts_sha256(touched.key_hash, PBTS_SPAN_OF(registration->key.bytes));
     return add_user(commit, user_no, &touched, registration);
 }
 
 pbts_refusal pbts_commit_rotate(pbts_commit *commit, uint32_t user_no) {
     size_t index;
+    if (atomic_load(&commit->tracker->sealed)) return PBTS_REFUSAL_SEALED;
     pbts_status status = pbts_commit_touch(commit, &index, user_no);
     if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_UNKNOWN_USER;
     if (status != PBTS_OK) return pbts_refusal_of_status(status);
@@ -116,6 +120,7 @@ pbts_refusal pbts_commit_rotate(pbts_commit *commit, uint32_t user_no) {
 pbts_refusal pbts_commit_set_totals(pbts_commit *commit, uint32_t user_no, uint64_t up_bytes,
                                     uint64_t down_bytes) {
     size_t index;
+    if (atomic_load(&commit->tracker->sealed)) return PBTS_REFUSAL_SEALED;
     if (up_bytes > PBTS_TOTAL_MAX_BYTES || down_bytes > PBTS_TOTAL_MAX_BYTES) {
         return PBTS_REFUSAL_TOTALS_FULL;
     }
@@ -123,13 +128,14 @@ pbts_refusal pbts_commit_set_totals(pbts_commit *commit, uint32_t user_no, uint6
     if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_UNKNOWN_USER;
     if (status != PBTS_OK) return pbts_refusal_of_status(status);
     pbts_balance *balance = &commit->touched[index].balance;
+    if (up_bytes > PBTS_TOTAL_MAX_BYTES - balance->held) return PBTS_REFUSAL_TOTALS_FULL;
     /* What is still owed to senders stays a debit, so the total cannot be set below it. */
     if (down_bytes < balance->owed) return PBTS_REFUSAL_MALFORMED;
     balance->granted += (int64_t)up_bytes - (int64_t)balance->up;
     balance->granted -= (int64_t)down_bytes - (int64_t)balance->down;
     balance->up = up_bytes;
     balance->down = down_bytes;
-    return pbts_refusal_of_status(pbts_commit_release_held(commit, user_no));
+    return pbts_commit_refusal(pbts_commit_release_held(commit, user_no));
 }
 
 /* A user that only the predecessor knows is copied under its name and key hash; the key itself
@@ -138,6 +144,7 @@ pbts_refusal pbts_commit_migrate(pbts_commit *commit, uint32_t *user_no, pbts_sp
     pbts_ledger_account account;
     bool from_referrer = false;
     pbts_touched touched = { 0 };
+    if (atomic_load(&commit->tracker->sealed)) return PBTS_REFUSAL_SEALED;
     if (!commit->tracker->predecessor.known) return PBTS_REFUSAL_NO_PREDECESSOR;
     if (!pbts_uid_is_valid(uid)) return PBTS_REFUSAL_UID_INVALID;
     pbts_uid_hash(touched.uid_hash, uid);
@@ -149,8 +156,10 @@ pbts_refusal pbts_commit_migrate(pbts_commit *commit, uint32_t *user_no, pbts_sp
     pbts_refusal refusal = opening_balance(commit, &touched);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     if (touched.user_no >= PBTS_USERS_MAX) return PBTS_REFUSAL_USERS_FULL;
-    touched.stored_granted = touched.balance.granted;
-    if (pbts_commit_touch_new(commit, &touched) != PBTS_OK) return PBTS_REFUSAL_INTERNAL;
+    touched.is_new = true;
+    touched.before = touched.balance;
+    status = pbts_commit_touch_new(commit, &touched);
+    if (status != PBTS_OK) return pbts_commit_refusal(status);
     commit->users = touched.user_no;
     *user_no = touched.user_no;
     return PBTS_REFUSAL_NONE;

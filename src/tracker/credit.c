@@ -29,8 +29,10 @@ static pbts_status held_first(pbts_commit *commit, held_row *out, uint32_t recei
     pbts_key_u32(prefix, receiver_no);
     PBTS_TRY(pbts_rows_open(&rows, commit->txn, PBTS_TABLE_HELD, PBTS_SPAN_OF(prefix),
                             PBTS_SPAN_OF(prefix)));
-    pbts_status status = PBTS_NOT_FOUND;
-    if (pbts_rows_next(rows, &key, &value)) {
+    bool found = pbts_rows_next(rows, &key, &value);
+    pbts_status status = pbts_rows_status(rows);
+    if (status == PBTS_OK && !found) status = PBTS_NOT_FOUND;
+    if (found) {
         pbts_cursor in = pbts_cursor_over(value);
         status = PBTS_CORRUPT;
         if (key.len == sizeof out->key && pbts_read_u32(&in, &out->sender_no) == PBTS_OK &&

@@ -1,23 +1,22 @@
 #include "tracker/passkey.h"
 
+#include "base/assert.h"
 #include "base/secret.h"
 #include "base/writer.h"
 #include "codec/text.h"
 #include "hash/sha.h"
 
-enum { PASSKEY_BYTES = 20, TRACKER_ID_TAG_LEN = 16, TRACKER_ID_BYTES = 4 + 8 + TRACKER_ID_TAG_LEN };
+enum { PASSKEY_BYTES = 20, TRACKER_ID_HEAD = 4 + 4 + 8, TRACKER_ID_TAG_LEN = 16 };
+enum { TRACKER_ID_BYTES = TRACKER_ID_HEAD + TRACKER_ID_TAG_LEN };
 
+/* The first bytes of HMAC-SHA-256(key, label || fields). */
 static void tag_of(uint8_t *out, size_t out_len, const pbts_passkey_key *key, const char *label,
-                   uint32_t user_no, uint64_t value, size_t value_len) {
+                   pbts_span fields) {
     uint8_t message[64], digest[PBTS_SHA256_LEN];
     pbts_writer writer = pbts_writer_over(message, sizeof message);
     pbts_write_text(&writer, label);
-    pbts_write_u32(&writer, user_no);
-    if (value_len == 4) {
-        pbts_write_u32(&writer, (uint32_t)value);
-    } else {
-        pbts_write_u64(&writer, value);
-    }
+    pbts_write_bytes(&writer, fields);
+    assert(!writer.failed && out_len <= sizeof digest);
     pbts_hmac_sha256(digest, PBTS_SPAN_OF(key->bytes), pbts_writer_span(&writer));
     memcpy(out, digest, out_len);
     pbts_wipe(digest, sizeof digest);
@@ -31,7 +30,11 @@ static void encode_text(char *out, pbts_span bytes, size_t text_len) {
 
 void pbts_passkey_tag(uint8_t out[static PBTS_PASSKEY_TAG_LEN], const pbts_passkey_key *key,
                       uint32_t user_no, uint32_t generation) {
-    tag_of(out, PBTS_PASSKEY_TAG_LEN, key, "pbts/passkey/1", user_no, generation, 4);
+    uint8_t fields[8];
+    pbts_writer writer = pbts_writer_over(fields, sizeof fields);
+    pbts_write_u32(&writer, user_no);
+    pbts_write_u32(&writer, generation);
+    tag_of(out, PBTS_PASSKEY_TAG_LEN, key, "pbts/passkey/1", PBTS_SPAN_OF(fields));
 }
 
 void pbts_passkey_make(char out[static PBTS_PASSKEY_LEN + 1], const pbts_passkey_key *key,
@@ -55,29 +58,38 @@ pbts_status pbts_passkey_split(uint32_t *user_no, uint32_t *generation,
     return pbts_read_bytes(&in, tag, PBTS_PASSKEY_TAG_LEN);
 }
 
+static void tracker_id_tag(uint8_t out[static TRACKER_ID_TAG_LEN], const pbts_passkey_key *key,
+                           const uint8_t head[static TRACKER_ID_HEAD]) {
+    tag_of(out, TRACKER_ID_TAG_LEN, key, "pbts/trackerid/1", (pbts_span){ head, TRACKER_ID_HEAD });
+}
+
 void pbts_tracker_id_make(char out[static PBTS_TRACKER_ID_TEXT_LEN + 1],
-                          const pbts_passkey_key *key, uint32_t user_no, uint64_t expires_unix) {
+                          const pbts_passkey_key *key, uint32_t user_no, uint32_t generation,
+                          uint64_t expires_unix) {
     uint8_t bytes[TRACKER_ID_BYTES];
     pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
     pbts_write_u32(&writer, user_no);
+    pbts_write_u32(&writer, generation);
     pbts_write_u64(&writer, expires_unix);
-    tag_of(bytes + 12, TRACKER_ID_TAG_LEN, key, "pbts/trackerid/1", user_no, expires_unix, 8);
+    tracker_id_tag(bytes + TRACKER_ID_HEAD, key, bytes);
     encode_text(out, PBTS_SPAN_OF(bytes), PBTS_TRACKER_ID_TEXT_LEN);
 }
 
-pbts_status pbts_tracker_id_check(uint32_t *user_no, const pbts_passkey_key *key, pbts_span text,
-                                  uint64_t now_unix) {
+pbts_status pbts_tracker_id_check(uint32_t *user_no, uint32_t *generation,
+                                  const pbts_passkey_key *key, pbts_span text, uint64_t now_unix) {
     uint8_t bytes[TRACKER_ID_BYTES], tag[TRACKER_ID_TAG_LEN];
-    uint32_t number = 0;
+    uint32_t number = 0, raised = 0;
     uint64_t expires = 0;
     if (text.len != PBTS_TRACKER_ID_TEXT_LEN) return PBTS_MALFORMED;
     PBTS_TRY(pbts_base32_decode_exact(bytes, sizeof bytes, text));
     pbts_cursor in = pbts_cursor_over(PBTS_SPAN_OF(bytes));
     PBTS_TRY(pbts_read_u32(&in, &number));
+    PBTS_TRY(pbts_read_u32(&in, &raised));
     PBTS_TRY(pbts_read_u64(&in, &expires));
-    tag_of(tag, sizeof tag, key, "pbts/trackerid/1", number, expires, 8);
-    if (!pbts_equal_ct(tag, bytes + 12, sizeof tag)) return PBTS_DENIED;
+    tracker_id_tag(tag, key, bytes);
+    if (!pbts_equal_ct(tag, bytes + TRACKER_ID_HEAD, sizeof tag)) return PBTS_DENIED;
     if (expires < now_unix) return PBTS_STALE;
     *user_no = number;
+    *generation = raised;
     return PBTS_OK;
 }

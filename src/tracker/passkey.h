@@ -1,8 +1,9 @@
 /* tracker/passkey.h - the bearer secrets of clients that cannot sign (DESIGN section 7).
  *
  * passkey    = base32(u32 user_no || u32 generation || HMAC-SHA-256(key, "pbts/passkey/1" ||
- * user_no || generation)[0:12]) tracker id = base32(u32 user_no || u64 expires || HMAC-SHA-256(key,
- * "pbts/trackerid/1" || user_no || expires)[0:16])
+ * user_no || generation)[0:12])
+ * tracker id = base32(u32 user_no || u32 generation || u64 expires ||
+ *                     HMAC-SHA-256(key, "pbts/trackerid/1" || the fields before)[0:16])
  */
 #ifndef PBTS_TRACKER_PASSKEY_H
 #define PBTS_TRACKER_PASSKEY_H
@@ -10,7 +11,7 @@
 #include "base/cursor.h"
 #include "wire/announce.h"
 
-enum { PBTS_PASSKEY_TAG_LEN = 12, PBTS_TRACKER_ID_TEXT_LEN = 45 };
+enum { PBTS_PASSKEY_TAG_LEN = 12, PBTS_TRACKER_ID_TEXT_LEN = 52 };
 
 typedef struct {
     uint8_t bytes[32];
@@ -25,9 +26,12 @@ PBTS_MUST_USE pbts_status pbts_passkey_split(uint32_t *user_no, uint32_t *genera
                                              uint8_t tag[static PBTS_PASSKEY_TAG_LEN],
                                              pbts_span text);
 void pbts_tracker_id_make(char out[static PBTS_TRACKER_ID_TEXT_LEN + 1],
-                          const pbts_passkey_key *key, uint32_t user_no, uint64_t expires_unix);
-/* PBTS_MALFORMED, PBTS_DENIED (wrong tag), PBTS_STALE. */
-PBTS_MUST_USE pbts_status pbts_tracker_id_check(uint32_t *user_no, const pbts_passkey_key *key,
-                                                pbts_span text, uint64_t now_unix);
+                          const pbts_passkey_key *key, uint32_t user_no, uint32_t generation,
+                          uint64_t expires_unix);
+/* The generation is the caller's to compare. PBTS_MALFORMED, PBTS_DENIED (wrong tag), PBTS_STALE.
+ */
+PBTS_MUST_USE pbts_status pbts_tracker_id_check(uint32_t *user_no, uint32_t *generation,
+                                                const pbts_passkey_key *key, pbts_span text,
+                                                uint64_t now_unix);
 
 #endif

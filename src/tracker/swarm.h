@@ -39,6 +39,7 @@ typedef struct {
     bool completed;        /* event=completed: a download, if a seeder now and not known as one */
     bool partial_seeder;   /* BEP 21 paused: counted as incomplete, sampled as a seeder */
     bool known_only;       /* refuse (PBTS_DENIED) unless this identity is in the swarm already */
+    bool seeder_stays;     /* refuse (PBTS_DENIED) a known seeder that would be a leecher */
     uint32_t want4, want6; /* at most this many peers of each family */
 } pbts_swarm_update;
 
@@ -58,7 +59,8 @@ PBTS_MUST_USE pbts_status pbts_swarms_add(pbts_swarms *swarms, const uint8_t inf
 /* One announce: join or refresh, and sample. A user's peer with a new id at an endpoint of the same
  * user replaces the one that was there. peers4/peers6 have room for 6*want4 and 18*want6 bytes.
  * The asker is never in its own sample, in neither family. PBTS_NOT_FOUND (unknown torrent),
- * PBTS_NO_MEMORY, PBTS_BUSY, PBTS_DENIED (known_only). A peer that fails to join for want of memory
+ * PBTS_NO_MEMORY, PBTS_BUSY, PBTS_DENIED (known_only,
+ * seeder_stays). A peer that fails to join for want of memory
  * leaves all as it was. */
 PBTS_MUST_USE pbts_status pbts_swarms_announce(pbts_swarms *swarms, pbts_swarm_result *out,
                                                uint8_t *peers4, uint8_t *peers6,

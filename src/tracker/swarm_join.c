@@ -175,7 +175,9 @@ pbts_status pbts_swarm_join(pbts_swarms *swarms, pbts_swarm *swarm, uint32_t *po
     v.other = pbts_swarm_other(swarm, v.own);
 
     uint32_t known = pbts_peer_set_find(v.own, who);
-    bool downloads = update->completed && update->seeder && !is_known_seeder(&v, known);
+    bool known_seeder = is_known_seeder(&v, known);
+    if (update->seeder_stays && known_seeder && !update->seeder) return PBTS_DENIED;
+    bool downloads = update->completed && update->seeder && !known_seeder;
     if (known != PBTS_PEER_NONE) {
         *pos = refresh(&v, known);
     } else {

@@ -46,6 +46,7 @@ pbts_status pbts_tracker_torrents(pbts_tracker *tracker, pbts_torrent *out, size
         while (status == PBTS_OK && filled < capacity && pbts_rows_next(rows, &key, &value)) {
             status = pbts_torrent_row_decode(&out[filled++], key, value);
         }
+        if (status == PBTS_OK) status = pbts_rows_status(rows);
         pbts_rows_close(rows);
     }
     pbts_txn_abort(txn);

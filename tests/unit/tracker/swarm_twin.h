@@ -127,9 +127,10 @@ static inline pbts_status twin_enter(swarm_twin *t, const twin_record *who, bool
 }
 
 static inline pbts_status twin_announce(swarm_twin *t, const twin_record *who, bool completed,
-                                        bool known_only) {
+                                        bool known_only, bool seeder_stays) {
     const twin_record *before = twin_find(t, who, 0);
     bool was_seeder = before != NULL && before->seeder;
+    if (seeder_stays && was_seeder && !who->seeder) return PBTS_DENIED;
     pbts_status status = twin_enter(t, who, known_only);
     if (status != PBTS_OK) return status;
     if (completed && who->seeder && !was_seeder) t->downloaded[who->torrent]++;

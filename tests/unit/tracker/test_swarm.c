@@ -136,12 +136,14 @@ static void announce_one(world *w) {
     pbts_swarm_update update = update_of(&who);
     update.completed = below(w, 4) == 0;
     update.known_only = below(w, 8) == 0;
+    update.seeder_stays = below(w, 8) == 0;
     update.want4 = below(w, WANT_MAX);
     update.want6 = below(w, WANT_MAX);
     infohash_of(infohash, who.torrent);
 
     twin_expire(w->twin, w->now_s);
-    pbts_status expected = twin_announce(w->twin, &who, update.completed, update.known_only);
+    pbts_status expected =
+        twin_announce(w->twin, &who, update.completed, update.known_only, update.seeder_stays);
     /* Exact-size heap buffers: ASan sees one peer too many. */
     uint8_t *peers4 = malloc(6 * update.want4 + 1), *peers6 = malloc(18 * update.want6 + 1);
     pbts_swarm_result result;
