@@ -17,6 +17,7 @@
 #include "config.h"
 #include "log.h"
 #include "metrics.h"
+#include "rest_limit.h"
 #include "tracker/tracker.h"
 
 struct committer;
@@ -31,6 +32,7 @@ struct app {
     struct config_live live;                   /* changed by SIGHUP and POST /config */
     struct log log;                            /* usable from any thread */
     struct metrics metrics;                    /* C11 atomics */
+    struct rest_limits rest_limits;            /* usable from any thread */
     pbts_store *store;                         /* usable from any thread */
     pbts_tracker *tracker;                     /* usable from any thread, commits apart */
     pthread_mutex_t locks[PBTS_TRACKER_LOCKS]; /* behind the tracker's lock seam */

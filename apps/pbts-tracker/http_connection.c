@@ -86,7 +86,7 @@ void rest_reply_bytes(struct rest_request *request, unsigned status, const char 
 }
 
 void rest_reply_json(struct rest_request *request, unsigned status, json_t *take) {
-    char *text = take == NULL ? NULL : json_dumps(take, JSON_COMPACT);
+    char *text = take == NULL ? NULL : json_dumps(take, JSON_COMPACT | JSON_REAL_PRECISION(15));
     json_decref(take);
     struct MHD_Response *response = NULL;
     if (text != NULL)
