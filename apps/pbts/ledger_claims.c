@@ -213,12 +213,8 @@ int ledger_claims_write(ledger_out *out, uint64_t *count, pbts_txn *txn,
     return code;
 }
 
-int ledger_key_read(pbts_bls_secret *out, const char *data_directory) {
-    char path[4096];
+int ledger_key_read_file(pbts_bls_secret *out, const char *path) {
     uint8_t text[80]; /* 64 digits and a line end */
-    int len = snprintf(path, sizeof path, "%s/tracker.key", data_directory);
-    if (len < 0 || (size_t)len >= sizeof path)
-        return ledger_fail(LEDGER_IO, data_directory, "the path is too long");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return ledger_fail(LEDGER_IO, path, strerror(errno));
     ssize_t got = read(fd, text, sizeof text);
@@ -232,4 +228,12 @@ int ledger_key_read(pbts_bls_secret *out, const char *data_directory) {
     if (status == PBTS_OK) return LEDGER_OK;
     pbts_wipe(out->bytes, sizeof out->bytes);
     return ledger_fail(LEDGER_IO, path, "this is no tracker key (one line of 64 hex digits)");
+}
+
+int ledger_key_read(pbts_bls_secret *out, const char *data_directory) {
+    char path[4096];
+    int len = snprintf(path, sizeof path, "%s/tracker.key", data_directory);
+    if (len < 0 || (size_t)len >= sizeof path)
+        return ledger_fail(LEDGER_IO, data_directory, "the path is too long");
+    return ledger_key_read_file(out, path);
 }

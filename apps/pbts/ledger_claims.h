@@ -12,5 +12,6 @@ int ledger_claims_write(ledger_out *out, uint64_t *count, pbts_txn *txn,
 
 /* Read DIR/tracker.key: one line, 64 hex digits. Exit code as above; wipe the secret after use. */
 int ledger_key_read(pbts_bls_secret *out, const char *data_directory);
+int ledger_key_read_file(pbts_bls_secret *out, const char *path);
 
 #endif

@@ -123,6 +123,32 @@ pbts_status pbts_ledger_seal(pbts_txn *txn, const uint8_t successor_iid[static 3
     return entry_put(txn, &entry, NULL, owner_secret);
 }
 
+/* Whether the entry is the one that comes next; the first follows nothing. */
+static pbts_status follows(pbts_txn *txn, const pbts_ledger_entry *entry) {
+    pbts_ledger_head head;
+    pbts_status status = pbts_ledger_head_read(txn, &head);
+    if (status == PBTS_NOT_FOUND) return entry->sequence == 0 ? PBTS_OK : PBTS_MALFORMED;
+    PBTS_TRY(status);
+    bool next = entry->sequence == head.sequence + 1 &&
+                memcmp(entry->previous_hash, head.head_hash, sizeof head.head_hash) == 0;
+    return next ? PBTS_OK : PBTS_MALFORMED;
+}
+
+pbts_status pbts_ledger_restore(pbts_txn *txn, pbts_span bytes) {
+    uint8_t key[8];
+    pbts_ledger_entry entry;
+    pbts_ledger_account row;
+    PBTS_TRY(pbts_ledger_entry_decode(&entry, NULL, bytes));
+    PBTS_TRY(follows(txn, &entry));
+    PBTS_TRY(pbts_txn_put(txn, PBTS_TABLE_LEDGER, sequence_key(key, entry.sequence), bytes));
+    pbts_cursor rows = pbts_cursor_over(entry.rows);
+    for (uint32_t i = 0; i < entry.row_count; i++) {
+        PBTS_TRY(pbts_ledger_row_decode(&row, &rows));
+        PBTS_TRY(account_put(txn, PBTS_TABLE_ACCOUNTS, &row));
+    }
+    return PBTS_OK;
+}
+
 static pbts_status account_get(pbts_txn *txn, pbts_ledger_account *out, pbts_table table,
                                const uint8_t uid_hash[static 32]) {
     pbts_span value;

@@ -138,6 +138,11 @@ PBTS_MUST_USE pbts_status pbts_ledger_row_decode(pbts_ledger_account *out, pbts_
 PBTS_MUST_USE pbts_status pbts_ledger_file_open(pbts_cursor *out, pbts_span file);
 PBTS_MUST_USE pbts_status pbts_ledger_file_next(pbts_cursor *file, pbts_span *entry);
 
+/* Put back the next entry of this ledger's own chain and the accounts in it. The caller verifies
+ * the whole chain, with its end, before or in the same transaction. PBTS_MALFORMED when it does not
+ * follow the last entry that is there; store errors. After a failure abort. */
+PBTS_MUST_USE pbts_status pbts_ledger_restore(pbts_txn *txn, pbts_span entry);
+
 /* Import of a predecessor's: the caller verifies all entries, then puts the final accounts here.
  * PBTS_NOT_FOUND without a ledger, PBTS_DENIED when its INIT names no referrer; store errors. */
 PBTS_MUST_USE pbts_status pbts_ledger_referrer_put(pbts_txn *txn, const pbts_ledger_account *row);

@@ -35,6 +35,21 @@ pbts_status pbts_tracker_setup(pbts_txn *txn, const pbts_tracker_config *config,
     return pbts_ledger_init(txn, &params, &config->owner, now.unix_s);
 }
 
+/* What a claims file says twice is the union of both. */
+static pbts_status put_union(pbts_txn *txn, pbts_span key, pbts_span bitmap) {
+    pbts_span old;
+    pbts_status status = pbts_txn_get(txn, &old, PBTS_TABLE_OLD_CLAIMS, key);
+    if (status == PBTS_NOT_FOUND) return pbts_txn_put(txn, PBTS_TABLE_OLD_CLAIMS, key, bitmap);
+    PBTS_TRY(status);
+    if (old.len != bitmap.len) return PBTS_MALFORMED;
+    uint8_t *both = pbts_alloc(pbts_mem_system(), bitmap.len);
+    if (both == NULL) return PBTS_NO_MEMORY;
+    for (size_t i = 0; i < bitmap.len; i++) both[i] = old.data[i] | bitmap.data[i];
+    status = pbts_txn_put(txn, PBTS_TABLE_OLD_CLAIMS, key, (pbts_span){ both, bitmap.len });
+    pbts_release(pbts_mem_system(), both);
+    return status;
+}
+
 pbts_status pbts_tracker_old_claim_put(pbts_txn *txn, uint32_t period,
                                        const uint8_t receiver[static PBTS_UID_HASH_LEN],
                                        const uint8_t sender[static PBTS_UID_HASH_LEN],
@@ -46,7 +61,7 @@ pbts_status pbts_tracker_old_claim_put(pbts_txn *txn, uint32_t period,
     pbts_write_bytes(&writer, (pbts_span){ receiver, PBTS_UID_HASH_LEN });
     pbts_write_bytes(&writer, (pbts_span){ sender, PBTS_UID_HASH_LEN });
     pbts_write_bytes(&writer, (pbts_span){ infohash, PBTS_INFOHASH_LEN });
-    return pbts_txn_put(txn, PBTS_TABLE_OLD_CLAIMS, pbts_writer_span(&writer), bitmap);
+    return put_union(txn, pbts_writer_span(&writer), bitmap);
 }
 
 /* The INIT entry names the predecessor but not what it had: taken for neither sealed nor counted.

@@ -88,6 +88,8 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_tracker_setup(pbts_txn *txn, const pbts_tracker_config *config,
                                              const pbts_predecessor *predecessor_or_null,
                                              pbts_now now);
+/* Add to the old claims of this key. PBTS_MALFORMED (a bitmap of another length is there), store
+ * errors. */
 PBTS_MUST_USE pbts_status pbts_tracker_old_claim_put(
     pbts_txn *txn, uint32_t period, const uint8_t receiver[static PBTS_UID_HASH_LEN],
     const uint8_t sender[static PBTS_UID_HASH_LEN],
