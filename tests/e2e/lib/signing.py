@@ -1,0 +1,159 @@
+"""Users who sign: keys and signatures from the helper `sign`, torrents made here, reports."""
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pbts_test as t
+
+HELPERS = Path(os.environ.get("PBTS_HELPERS", t.BIN))
+EPOCH_SECONDS = 3600
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def now():
+    return int(time.time())
+
+
+def epoch(at=None):
+    return int(at or time.time()) // EPOCH_SECONDS
+
+
+class Helper:
+    """The program `sign`, kept running: one line in, one line out."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([str(HELPERS / "sign")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        t._children.append(self.process)
+
+    def __call__(self, cmd, **fields):
+        self.process.stdin.write(json.dumps({"cmd": cmd, **fields}).encode() + b"\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        if "error" in answer:
+            raise ValueError(f"sign {cmd}: {answer['error']}")
+        return answer
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+
+
+def bencode(value):
+    if isinstance(value, int):
+        return b"i%de" % value
+    if isinstance(value, str):
+        value = value.encode()
+    if isinstance(value, bytes):
+        return b"%d:%s" % (len(value), value)
+    if isinstance(value, list):
+        return b"l" + b"".join(bencode(v) for v in value) + b"e"
+    pairs = sorted((k.encode() if isinstance(k, str) else k, v) for k, v in value.items())
+    return b"d" + b"".join(bencode(k) + bencode(v) for k, v in pairs) + b"e"
+
+
+class Torrent:
+    """A v1 torrent of one file whose content is a function of its name."""
+
+    def __init__(self, name, pieces=20, piece_length=16384, last=1000, private=1, more=None):
+        content = hashlib.shake_128(name.encode()).digest(16) * (piece_length // 16)
+        self.sizes = [piece_length] * (pieces - 1) + [last]
+        blocks = [i.to_bytes(4, "big") + content[4:size] for i, size in enumerate(self.sizes)]
+        self.hashes = [hashlib.sha1(block).digest() for block in blocks]
+        self.info = {"name": name, "piece length": piece_length, "pieces": b"".join(self.hashes),
+                     "length": sum(self.sizes), "private": private}
+        self.bytes = bencode({"announce": "http://old.example/announce", "info": self.info,
+                              **(more or {})})
+        self.infohash = hashlib.sha1(bencode(self.info)).hexdigest()
+        self.pieces, self.total = pieces, sum(self.sizes)
+
+    def bitmap(self, indices):
+        bits = bytearray((self.pieces + 7) // 8)
+        for i in indices:
+            bits[i // 8] |= 0x80 >> (i % 8)
+        return bytes(bits)
+
+
+class Signer:
+    """A user with a key of its own at one daemon."""
+
+    def __init__(self, helper, daemon, uid, register=True, iid=None):
+        self.sign, self.daemon, self.uid = helper, daemon, uid
+        self.iid = iid or daemon.get("/params").json()["iid"]
+        made = helper("keygen")
+        self.secret, self.key = made["secret"], made["public"]
+        self.passkey = self.announce_url = None
+        if register:
+            answer = self.register()
+            if answer.status != 200:
+                raise RuntimeError(f"register {uid}: {answer}")
+            self.passkey = answer.json()["passkey"]
+            self.announce_url = answer.json()["announce_url"]
+
+    def registration(self, uid=None, iid=None):
+        uid = self.uid if uid is None else uid
+        signature = self.sign("register", secret=self.secret, iid=iid or self.iid,
+                              uid=uid)["signature"]
+        return {"user_id": uid, "public_key": self.key, "signature": signature}
+
+    def register(self, **options):
+        return self.daemon.post("/register", self.registration(), **options)
+
+    def authorization(self, method, path, body=b"", at=None):
+        made = self.sign("request", secret=self.secret, iid=self.iid, method=method, path=path,
+                         time=now() if at is None else at, body=b64(body))
+        return {"Authorization": made["header"]}
+
+    def add_torrent(self, torrent):
+        return self.daemon.post("/torrents", torrent.bytes, "application/x-bittorrent",
+                                self.authorization("POST", "/torrents", torrent.bytes))
+
+    def user(self):
+        return self.daemon.get(f"/user/{self.uid}").json()
+
+    def cumulative(self, sender, torrent, indices, at=None, iid=None, by=None):
+        """A statement: this user got these pieces from `sender`. `by`: who signs it really."""
+        bitmap, when = b64(torrent.bitmap(indices)), epoch() if at is None else at
+        signature = self.sign("cumulative", secret=(by or self).secret, iid=iid or self.iid,
+                              infohash=torrent.infohash, sender=sender.key, epoch=when,
+                              bitmap=bitmap)["signature"]
+        made = {"form": "cumulative", "infohash": torrent.infohash, "epoch": when,
+                "receiver": self.uid, "sender": sender.uid, "bitmap": bitmap,
+                "signature": signature}
+        return {**made, "iid": iid} if iid else made
+
+    def piece(self, sender, torrent, index, at=None):
+        when = epoch() if at is None else at
+        signature = self.sign("piece", secret=self.secret, iid=self.iid, infohash=torrent.infohash,
+                              sender=sender.key, epoch=when, index=index,
+                              piece_hash=torrent.hashes[index].hex())["signature"]
+        return {"form": "piece", "infohash": torrent.infohash, "epoch": when, "index": index,
+                "receiver": self.uid, "sender": sender.uid, "signature": signature}
+
+    def legacy_receipt(self, sender, torrent, index, at=None):
+        """A receipt in the prototype's shape, signed by this user, the receiver."""
+        at = now() if at is None else at
+        made = self.piece(sender, torrent, index, epoch(at))
+        return {"receiver_public_key": self.key, "sender_pk": sender.key,
+                "piece_hash": torrent.hashes[index].hex(), "piece_index": index,
+                "infohash": torrent.infohash, "timestamp": at, "signature": made["signature"]}
+
+    def report_body(self, statements, at=None, **more):
+        """The JSON report and the same in bencode, submitted by this user."""
+        body = {"user_id": self.uid, "time": now() if at is None else at, "statements": statements,
+                **more}
+        made = self.sign("report", secret=self.secret, iid=self.iid, body=body)
+        return {**body, "signature": made["signature"]}, base64.b64decode(made["bencode"])
+
+    def report(self, statements, encoding="json", **options):
+        as_json, as_bencode = self.report_body(statements, **options)
+        if encoding == "json":
+            return self.daemon.post("/report", as_json)
+        return self.daemon.post("/report", as_bencode, "application/x-bencode")

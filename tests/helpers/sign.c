@@ -1,0 +1,286 @@
+/* Makes keys and signatures for the end-to-end tests that are not written in C.
+ *
+ * Reads one JSON object a line on standard input, writes one a line. Secrets and ids are in hex,
+ * keys, signatures and bytes in base64, as the REST API has them:
+ *
+ *   {"cmd": "keygen"}                                             -> secret, public
+ *   {"cmd": "register", "secret", "iid", "uid"}                   -> signature, public
+ *   {"cmd": "announce", "secret", "iid", "infohash", "event", "time"}         -> signature
+ *   {"cmd": "request", "secret", "iid", "method", "path", "time", "body"?}    -> header
+ *   {"cmd": "piece", "secret", "iid", "infohash", "sender", "epoch", "index", "piece_hash"}
+ *   {"cmd": "cumulative", "secret", "iid", "infohash", "sender", "epoch", "bitmap"} -> signature
+ *   {"cmd": "aggregate", "signatures": [...]}                     -> signature
+ *   {"cmd": "report", "secret", "iid", "body": the JSON report}   -> signature, bencode
+ *
+ * What it cannot do is answered with {"error"}. "secret" is the receiver's for receipts.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "codec/text.h"
+#include "hash/sha.h"
+#include "receipt/receipt.h"
+#include "wire/report.h"
+
+enum { LINE_MAX_LEN = 48 * 1024 * 1024 };
+
+/* ---- fields ---- */
+
+static pbts_span text_at(const json_t *line, const char *key) {
+    const char *text = json_string_value(json_object_get(line, key));
+    return text ? pbts_span_text(text) : (pbts_span){ NULL, 0 };
+}
+
+static uint64_t uint_at(const json_t *line, const char *key) {
+    return (uint64_t)json_integer_value(json_object_get(line, key));
+}
+
+static bool hex_at(uint8_t *out, size_t len, const json_t *line, const char *key) {
+    return pbts_hex_decode_exact(out, len, text_at(line, key)) == PBTS_OK;
+}
+
+static bool base64_at(uint8_t *out, size_t len, const json_t *line, const char *key) {
+    return pbts_base64_decode_exact(out, len, text_at(line, key)) == PBTS_OK;
+}
+
+/* Bytes of any length, empty when absent; the caller frees them. */
+static uint8_t *bytes_at(size_t *len, const json_t *line, const char *key) {
+    pbts_span text = text_at(line, key);
+    uint8_t *bytes = malloc(text.len + 1);
+    *len = 0;
+    if (bytes != NULL && pbts_base64_decode(bytes, len, text.len + 1, text) == PBTS_OK)
+        return bytes;
+    free(bytes);
+    return NULL;
+}
+
+static json_t *encoded(pbts_span bytes, void (*encode)(pbts_writer *, pbts_span)) {
+    size_t capacity = 2 * bytes.len + 8;
+    uint8_t *text = malloc(capacity);
+    if (text == NULL) return NULL;
+    pbts_writer writer = pbts_writer_over(text, capacity);
+    encode(&writer, bytes);
+    json_t *value = json_stringn((char *)text, writer.len);
+    free(text);
+    return value;
+}
+
+#define BASE64_OF(array) encoded(PBTS_SPAN_OF(array), pbts_base64_encode)
+
+/* Whose key signs, and for which instance. */
+typedef struct {
+    pbts_bls_secret secret;
+    pbts_bls_public key;
+    uint8_t iid[PBTS_IID_LEN];
+} signer;
+
+static bool read_signer(signer *out, const json_t *line) {
+    if (!hex_at(out->secret.bytes, sizeof out->secret.bytes, line, "secret")) return false;
+    if (!hex_at(out->iid, sizeof out->iid, line, "iid")) return false;
+    pbts_bls_public_of(&out->key, &out->secret);
+    return pbts_bls_secret_check(&out->secret) == PBTS_OK;
+}
+
+static json_t *sign(const signer *who, pbts_bls_purpose purpose, const pbts_writer *message) {
+    pbts_bls_signature signature;
+    if (message->failed) return NULL;
+    pbts_bls_sign(&signature, &who->secret, purpose, pbts_writer_span(message));
+    return BASE64_OF(signature.bytes);
+}
+
+/* ---- commands; NULL when the line makes no sense ---- */
+
+static json_t *keygen(const json_t *line) {
+    pbts_bls_secret secret;
+    pbts_bls_public key;
+    if (pbts_bls_generate(&secret, pbts_random_system()) != PBTS_OK) return NULL;
+    pbts_bls_public_of(&key, &secret);
+    return json_pack("{s:o, s:o}", "secret", encoded(PBTS_SPAN_OF(secret.bytes), pbts_hex_encode),
+                     "public", BASE64_OF(key.bytes));
+}
+
+static json_t *sign_registration(const json_t *line) {
+    signer who;
+    uint8_t room[PBTS_MESSAGE_MAX];
+    pbts_span uid = text_at(line, "uid");
+    pbts_writer message = pbts_writer_over(room, sizeof room);
+    if (!read_signer(&who, line) || uid.len > PBTS_UID_LEN_MAX) return NULL;
+    pbts_message_register(&message, who.iid, &who.key, uid);
+    return json_pack("{s:o, s:o}", "signature", sign(&who, PBTS_BLS_REGISTER, &message), "public",
+                     BASE64_OF(who.key.bytes));
+}
+
+static json_t *sign_announce(const json_t *line) {
+    signer who;
+    uint8_t room[PBTS_MESSAGE_MAX], infohash[PBTS_INFOHASH_LEN];
+    pbts_writer message = pbts_writer_over(room, sizeof room);
+    if (!read_signer(&who, line) || !hex_at(infohash, sizeof infohash, line, "infohash"))
+        return NULL;
+    pbts_message_announce(&message, who.iid, &who.key, infohash, (uint8_t)uint_at(line, "event"),
+                          uint_at(line, "time"));
+    return json_pack("{s:o}", "signature", sign(&who, PBTS_BLS_ANNOUNCE, &message));
+}
+
+static void hash_request(uint8_t out[static PBTS_SHA256_LEN], const json_t *line, pbts_span body) {
+    pbts_sha256_state state;
+    pbts_sha256_init(&state);
+    pbts_sha256_update(&state, pbts_span_text("pbts/request/1\n"));
+    pbts_sha256_update(&state, text_at(line, "method"));
+    pbts_sha256_update(&state, pbts_span_text(" "));
+    pbts_sha256_update(&state, text_at(line, "path"));
+    pbts_sha256_update(&state, pbts_span_text("\n"));
+    pbts_sha256_update(&state, body);
+    pbts_sha256_final(&state, out);
+}
+
+static json_t *sign_request(const json_t *line) {
+    signer who;
+    uint8_t room[PBTS_MESSAGE_MAX], digest[PBTS_SHA256_LEN];
+    size_t body_len;
+    uint64_t time = uint_at(line, "time");
+    pbts_writer message = pbts_writer_over(room, sizeof room);
+    uint8_t *body = bytes_at(&body_len, line, "body");
+    if (body == NULL) return NULL;
+    hash_request(digest, line, (pbts_span){ body, body_len });
+    free(body);
+    if (!read_signer(&who, line)) return NULL;
+    pbts_message_report(&message, who.iid, &who.key, time, digest);
+    json_t *key = BASE64_OF(who.key.bytes), *signature = sign(&who, PBTS_BLS_REPORT, &message);
+    json_t *header = json_sprintf("PBTS pk=%s,time=%llu,sig=%s", json_string_value(key),
+                                  (unsigned long long)time, json_string_value(signature));
+    json_decref(key);
+    json_decref(signature);
+    return json_pack("{s:o}", "header", header);
+}
+
+static json_t *sign_receipt(const json_t *line, pbts_receipt_form form) {
+    signer who;
+    pbts_bls_signature signature;
+    size_t bitmap_len = 0;
+    pbts_receipt receipt = { .form = form, .epoch = uint_at(line, "epoch") };
+    if (!read_signer(&who, line) ||
+        !hex_at(receipt.infohash, sizeof receipt.infohash, line, "infohash") ||
+        !base64_at(receipt.sender.bytes, sizeof receipt.sender.bytes, line, "sender"))
+        return NULL;
+    if (form == PBTS_FORM_PIECE &&
+        !hex_at(receipt.piece_hash, sizeof receipt.piece_hash, line, "piece_hash") &&
+        !hex_at(receipt.piece_hash, PBTS_SHA1_LEN, line, "piece_hash"))
+        return NULL;
+    uint8_t *bitmap = bytes_at(&bitmap_len, line, "bitmap");
+    memcpy(receipt.iid, who.iid, sizeof receipt.iid);
+    receipt.receiver = who.key;
+    receipt.piece_index = (uint32_t)uint_at(line, "index");
+    receipt.bitmap = (pbts_span){ bitmap, bitmap_len };
+    pbts_receipt_sign(&signature, &receipt, &who.secret);
+    free(bitmap);
+    return json_pack("{s:o}", "signature", BASE64_OF(signature.bytes));
+}
+
+static json_t *sign_piece(const json_t *line) {
+    return sign_receipt(line, PBTS_FORM_PIECE);
+}
+
+static json_t *sign_cumulative(const json_t *line) {
+    return sign_receipt(line, PBTS_FORM_CUMULATIVE);
+}
+
+static json_t *aggregate(const json_t *line) {
+    const json_t *list = json_object_get(line, "signatures");
+    pbts_bls_g1_point sum, point;
+    pbts_bls_signature signature;
+    pbts_bls_g1_zero(&sum);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text == NULL ||
+            pbts_base64_decode_exact(signature.bytes, sizeof signature.bytes,
+                                     pbts_span_text(text)) != PBTS_OK ||
+            pbts_bls_signature_decode(&point, &signature) != PBTS_OK)
+            return NULL;
+        pbts_bls_g1_add(&sum, &point);
+    }
+    pbts_bls_signature_encode(&signature, &sum);
+    return json_pack("{s:o}", "signature", BASE64_OF(signature.bytes));
+}
+
+/* The report in the other encoding, with the signature just made. */
+static json_t *report_bencode(pbts_report *report, const json_t *signature) {
+    size_t capacity = 4096 + report->count * 512;
+    for (size_t i = 0; i < report->count; i++) capacity += 2 * report->statements[i].bitmap.len;
+    uint8_t *list = malloc(capacity), *whole = malloc(2 * capacity);
+    json_t *value = NULL;
+    if (list != NULL && whole != NULL &&
+        pbts_base64_decode_exact(report->signature.bytes, sizeof report->signature.bytes,
+                                 pbts_span_text(json_string_value(signature))) == PBTS_OK) {
+        pbts_writer statements = pbts_writer_over(list, capacity);
+        pbts_writer body = pbts_writer_over(whole, 2 * capacity);
+        pbts_report_encode_statements(&statements, report->statements, report->count);
+        pbts_report_encode(&body, report, pbts_writer_span(&statements));
+        if (!statements.failed && !body.failed)
+            value = encoded(pbts_writer_span(&body), pbts_base64_encode);
+    }
+    free(list);
+    free(whole);
+    return value;
+}
+
+static json_t *sign_report(const json_t *line) {
+    static const uint8_t none[PBTS_BLS_SIGNATURE_LEN] = { 0 };
+    signer who;
+    pbts_report report;
+    const char *problem = NULL;
+    uint8_t room[PBTS_MESSAGE_MAX];
+    json_t *body = json_deep_copy(json_object_get(line, "body"));
+    if (body == NULL || !read_signer(&who, line)) return NULL;
+    json_object_set_new(body, "signature", BASE64_OF(none));
+    char *text = json_dumps(body, JSON_COMPACT);
+    pbts_status status =
+        pbts_report_decode_json(&report, &problem, pbts_mem_system(), pbts_span_text(text));
+    json_decref(body);
+    free(text);
+    if (status != PBTS_OK) return json_pack("{s:s}", "error", problem);
+    pbts_writer message = pbts_writer_over(room, sizeof room);
+    pbts_message_report(&message, who.iid, &who.key, report.unix_time, report.statements_sha256);
+    json_t *signature = sign(&who, PBTS_BLS_REPORT, &message);
+    json_t *bencode = report_bencode(&report, signature);
+    pbts_report_free(&report);
+    return json_pack("{s:o, s:o}", "signature", signature, "bencode", bencode);
+}
+
+/* ---- lines ---- */
+
+static json_t *answer(const json_t *line) {
+    static const struct {
+        const char *name;
+        json_t *(*run)(const json_t *line);
+    } commands[] = {
+        { "keygen", keygen },          { "register", sign_registration },
+        { "announce", sign_announce }, { "request", sign_request },
+        { "piece", sign_piece },       { "cumulative", sign_cumulative },
+        { "aggregate", aggregate },    { "report", sign_report },
+    };
+    pbts_span name = text_at(line, "cmd");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (!pbts_span_is(name, commands[i].name)) continue;
+        json_t *result = commands[i].run(line);
+        return result ? result : json_pack("{s:s}", "error", "the fields make no sense");
+    }
+    return json_pack("{s:s}", "error", "no such command");
+}
+
+int main(void) {
+    char *text = NULL;
+    size_t capacity = 0;
+    for (ssize_t len; (len = getline(&text, &capacity, stdin)) > 0;) {
+        if (len > LINE_MAX_LEN) return 1;
+        json_t *line = json_loadb(text, (size_t)len, 0, NULL);
+        json_t *result = answer(line);
+        json_dumpf(result, stdout, JSON_COMPACT);
+        (void)printf("\n");
+        (void)fflush(stdout);
+        json_decref(line);
+        json_decref(result);
+    }
+    free(text);
+    return 0;
+}
