@@ -105,14 +105,19 @@ class Daemon:
         self.process = None
         self.port = 0
 
+    def launch(self):
+        """Start the process without waiting for it; on the same port as before, if there was one."""
+        self.process = start([str(BIN / "pbts-tracker"), "--data", str(self.data), "--port",
+                              str(self.port), "--listen", self.address, *self.flags], self.log)
+
     def start(self, seconds=30.0):
         offset = self.log.stat().st_size if self.log.exists() else 0
-        port = str(self.port)  # the same one again after a restart
-        self.process = start([str(BIN / "pbts-tracker"), "--data", str(self.data), "--port", port,
-                              "--listen", self.address, *self.flags], self.log)
+        self.launch()
 
         def listening():
-            text = self.log.read_bytes()[offset:].decode(errors="replace")
+            with open(self.log, "rb") as log:
+                log.seek(offset)
+                text = log.read().decode(errors="replace")
             found = re.search(r"event\"?[=:] ?\"?listening\"?.*?http\"?[=:](\d+)", text)
             if found:
                 self.port = int(found[1])
