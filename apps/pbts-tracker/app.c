@@ -65,13 +65,15 @@ bool app_is_admin_token(const struct app *app, const char *authorization_or_null
 
 bool app_apply_live(struct app *app, const struct config_live *live, const char **problem) {
     if (pbts_policy_check(&live->policy, problem) != PBTS_OK) return false;
-    if (pbts_tracker_policy_set(app->tracker, &live->policy) != PBTS_OK) {
+    /* SIGHUP and POST /config may come together: one at a time. */
+    pthread_rwlock_wrlock(&app->live_lock);
+    bool good = pbts_tracker_policy_set(app->tracker, &live->policy) == PBTS_OK;
+    if (good) app->live = *live;
+    pthread_rwlock_unlock(&app->live_lock);
+    if (!good) {
         *problem = "the policy could not be set";
         return false;
     }
-    pthread_rwlock_wrlock(&app->live_lock);
-    app->live = *live;
-    pthread_rwlock_unlock(&app->live_lock);
     log_set_level(&app->log, live->log_level);
     return true;
 }
