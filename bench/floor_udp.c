@@ -88,6 +88,7 @@ int main(int argc, char **argv) {
     batch *all = calloc(1, sizeof *all);
     if (fd < 0 || !all) {
         perror("floor_udp");
+        free(all);
         return 1;
     }
     run(all, fd, time(NULL) + (time_t)strtoul(argv[4], NULL, 10));

@@ -24,8 +24,12 @@ static void answer_announce(const struct answer_context *context, pbts_writer *b
     }
     announce.passkey = passkey;
     bool is_signed = announce.sig.len > 0 && context->signed_allowed;
-    pbts_refusal refusal = (is_signed ? pbts_tracker_announce_signed : pbts_tracker_announce)(
-        context->app->tracker, &reply, &room, &announce, client, PBTS_FAMILIES_BOTH, context->now);
+    pbts_tracker *tracker = context->app->tracker;
+    pbts_refusal refusal =
+        is_signed ? pbts_tracker_announce_signed(tracker, &reply, &room, &announce, client,
+                                                 PBTS_FAMILIES_BOTH, context->now)
+                  : pbts_tracker_announce(tracker, &reply, &room, &announce, client,
+                                          PBTS_FAMILIES_BOTH, context->now);
     answer_count(context, &context->counters->announces[refusal]);
     if (refusal != PBTS_REFUSAL_NONE)
         refuse(body, refusal);

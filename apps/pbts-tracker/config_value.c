@@ -87,7 +87,7 @@ static bool next_item(pbts_span *item, const char **list) {
 }
 
 static bool parse_addrs(struct config *config, const char *text) {
-    pbts_addr found[CONFIG_LISTEN_MAX];
+    pbts_addr found[CONFIG_LISTEN_MAX] = { 0 };
     size_t count = 0;
     pbts_span item;
     for (const char *list = text; next_item(&item, &list); count++) {

@@ -40,12 +40,13 @@ struct log_field {
 #define LOG_SPAN(k, v) ((struct log_field){ .key = (k), .type = LOG_FIELD_SPAN, .span = (v) })
 #define LOG_ADDR(k, v) ((struct log_field){ .key = (k), .type = LOG_FIELD_ADDR, .addr = (v) })
 /* clang-format on */
+/* An event has at least one field. */
 #define LOG(log, level, event, ...)           \
     log_write((log), (level), false, (event), \
-              (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .key = NULL } })
+              (const struct log_field[]){ __VA_ARGS__, { .key = NULL } })
 #define LOG_HOSTILE(log, event, ...)          \
     log_write((log), LOG_WARN, true, (event), \
-              (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .key = NULL } })
+              (const struct log_field[]){ __VA_ARGS__, { .key = NULL } })
 
 void log_init(struct log *log, bool json, enum config_log_level level);
 void log_set_level(struct log *log, enum config_log_level level);

@@ -145,11 +145,13 @@ int main(int argc, char **argv) {
     struct arguments arguments = { argc, argv, environ };
     struct config *config = calloc(1, sizeof *config);
     struct app *app = calloc(1, sizeof *app);
-    if (config == NULL || app == NULL) return 1;
-    enum config_result result = config_load(config, argc, argv, environ);
+    bool allocated = config != NULL && app != NULL;
+    enum config_result result = CONFIG_BAD;
+    if (allocated) result = config_load(config, argc, argv, environ);
     if (result != CONFIG_RUN) {
         free(app);
         free(config);
+        if (!allocated) return 1;
         return result == CONFIG_BAD ? 2 : 0;
     }
     app_init(app, config);
@@ -164,7 +166,7 @@ int main(int argc, char **argv) {
         stop(app);
     }
     take_down(app);
-    if (started) LOG(&app->log, LOG_INFO, "stopped");
+    if (started) LOG(&app->log, LOG_INFO, "stopped", LOG_TEXT("version", PBTS_VERSION));
     free(app);
     return started ? 0 : 1;
 }

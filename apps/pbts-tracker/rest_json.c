@@ -43,7 +43,10 @@ json_t *rest_json_text(pbts_span text) {
     if (value != NULL) return value;
     char *ascii = malloc(text.len);
     if (ascii == NULL) return NULL;
-    for (size_t i = 0; i < text.len; i++) ascii[i] = text.data[i] < 0x80 ? (char)text.data[i] : '?';
+    memcpy(ascii, text.data, text.len);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] >= 0x80) ascii[i] = '?';
+    }
     value = json_stringn(ascii, text.len);
     free(ascii);
     return value;

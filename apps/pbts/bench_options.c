@@ -123,7 +123,7 @@ static bool read_target(pbts_bench_options *options, const char *text) {
                         " are there too\n");
         return false;
     }
-    strcpy(options->target_text, text);
+    memcpy(options->target_text, text, strlen(text) + 1);
     return true;
 }
 

@@ -98,7 +98,7 @@ static bool take_user(void *host, uint32_t job, long http_status, pbts_span answ
     json_t *json = json_loadb((const char *)answer.data, answer.len, 0, NULL);
     const char *passkey = json_string_value(json_object_get(json, "passkey"));
     bool ok = http_status / 100 == 2 && passkey && strlen(passkey) == PBTS_PASSKEY_LEN;
-    if (ok) strcpy(all->passkeys[job], passkey);
+    if (ok) memcpy(all->passkeys[job], passkey, PBTS_PASSKEY_LEN + 1);
     json_decref(json);
     return ok || explain("register", http_status, answer);
 }

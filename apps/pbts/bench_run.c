@@ -18,14 +18,13 @@ uint64_t pbts_bench_now_ns(void) {
 
 /* The first number of /proc/<pid>/task/<tid>/schedstat: nanoseconds on a CPU. */
 static bool thread_cpu_ns(uint64_t *out, int pid, const char *tid) {
-    char path[128];
+    char path[128], line[128];
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", pid, tid);
     FILE *file = fopen(path, "re");
     if (!file) return false;
-    unsigned long long ns;
-    bool ok = fscanf(file, "%llu", &ns) == 1;
+    bool ok = fgets(line, sizeof line, file) != NULL;
     fclose(file);
-    if (ok) *out = ns;
+    if (ok) *out = strtoull(line, NULL, 10);
     return ok;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/cursor.h"
 #include "base/writer.h"
 #include "bench_load.h"
@@ -195,7 +196,9 @@ static bool send_slot(udp_load *load, udp_slot *slot) {
     write_request(&writer, load, slot);
     request->io.iov_len = writer.len;
     struct in_pktinfo info = { .ipi_spec_dst = pbts_bench_source(slot->peer.source) };
-    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&load->out[i].msg_hdr)), &info, sizeof info);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&load->out[i].msg_hdr);
+    assert(header != NULL);
+    memcpy(CMSG_DATA(header), &info, sizeof info);
     return load->queued < BATCH || flush(load);
 }
 

@@ -31,8 +31,11 @@ static bool grow(ledger_accounts *accounts) {
         bigger.rows[at] = accounts->rows[i];
         bigger.used[at] = true;
     }
-    ledger_accounts_deinit(accounts);
-    *accounts = bigger;
+    free(accounts->rows);
+    free(accounts->used);
+    accounts->rows = bigger.rows;
+    accounts->used = bigger.used;
+    accounts->capacity = bigger.capacity;
     return true;
 }
 

@@ -157,7 +157,7 @@ static pbts_refusal check_pieces(checker *c, const pbts_statement *in, pbts_rece
 
 static pbts_refusal check_parties(checker *c, const pbts_statement *in, pbts_receipt *receipt,
                                   pbts_checked_statement *out, uint32_t *signer) {
-    uint32_t sender_index;
+    uint32_t sender_index = 0;
     pbts_refusal refusal =
         resolve(c, &out->receiver_no, signer, &in->receiver, PBTS_REFUSAL_UNKNOWN_RECEIVER);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
@@ -315,7 +315,7 @@ static pbts_refusal read_statements(checker *c, const pbts_report *report, bool 
     for (size_t i = 0; i < report->count; i++) {
         const pbts_statement *in = &report->statements[i];
         pbts_checked_statement *out = &c->out->statements[i];
-        uint32_t signer;
+        uint32_t signer = 0;
         if (in->has_signature != own) continue;
         out->verdict.refusal = read_statement(c, in, out, &c->hashed[i], &signer);
         if (is_resource(out->verdict.refusal)) return out->verdict.refusal;
@@ -416,6 +416,7 @@ pbts_refusal pbts_check_report(pbts_tracker *tracker, pbts_checked_report **out,
         refusal = pbts_refusal_of_status(new_result(&result, tracker->mem, report));
     }
     if (refusal == PBTS_REFUSAL_NONE) {
+        assert(result != NULL);
         result->user_no = c.submitter_no;
         c.out = result;
         refusal = check_statements(&c, report);

@@ -107,7 +107,7 @@ static uint32_t change_role(const visitor *v, uint32_t pos, uint32_t mate) {
 
 static uint32_t refresh(const visitor *v, uint32_t pos) {
     if (!is_at_endpoint(v, pos)) {
-        pbts_peer_ident victim;
+        pbts_peer_ident victim = { 0 };
         if (find_predecessor(v, &victim)) {
             (void)pbts_swarm_forget(v->swarms, v->swarm, victim);
             pos = pbts_peer_set_find(v->own, v->who);
@@ -143,7 +143,7 @@ static uint32_t enter(const visitor *v) {
 }
 
 static pbts_status join(const visitor *v, uint32_t *pos, bool known_only) {
-    pbts_peer_ident victim;
+    pbts_peer_ident victim = { 0 };
     bool is_new = mate_of(v) == PBTS_PEER_NONE;
     if (is_new && known_only) return PBTS_DENIED;
     bool evicts = find_predecessor(v, &victim);

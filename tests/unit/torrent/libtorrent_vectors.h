@@ -1,4 +1,9 @@
 /* Torrents as libtorrent 2.0.8.0 makes them; written by make_vectors.py. */
+#ifndef PBTS_TEST_LIBTORRENT_VECTORS_H
+#define PBTS_TEST_LIBTORRENT_VECTORS_H
+
+#include "torrent/builder.h"
+
 /* clang-format off */
 static const struct {
     const char *set; /* which files */
@@ -271,3 +276,5 @@ static const struct {
       "b7a52bc9d51565af35373a707269766174656931656531323a7069656365206c6179657273646565" },
 };
 /* clang-format on */
+
+#endif

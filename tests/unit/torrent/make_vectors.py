@@ -78,6 +78,11 @@ def describe(name, files, piece_length, kind, flags, out):
 def main():
     with open("libtorrent_vectors.h", "w", encoding="ascii") as out:
         out.write(f"""/* Torrents as libtorrent {lt.version} makes them; written by make_vectors.py. */
+#ifndef PBTS_TEST_LIBTORRENT_VECTORS_H
+#define PBTS_TEST_LIBTORRENT_VECTORS_H
+
+#include "torrent/builder.h"
+
 /* clang-format off */
 static const struct {{
     const char *set; /* which files */
@@ -92,7 +97,7 @@ static const struct {{
 """)
         for case in CASES:
             describe(*case, out)
-        out.write("};\n/* clang-format on */\n")
+        out.write("};\n/* clang-format on */\n\n#endif\n")
 
 
 main()
