@@ -77,12 +77,16 @@ function(pbts_add_fuzz_targets root)
 endfunction()
 
 # Single-file programs, put into the folder out: test helpers and benchmark floors.
-function(pbts_add_helpers root out)
+# With all OFF they are built only when asked for by name.
+function(pbts_add_helpers root out all)
     file(GLOB files CONFIGURE_DEPENDS ${root}/*.c)
     foreach(file IN LISTS files)
         get_filename_component(name ${file} NAME_WE)
         add_executable(${name} ${file})
         target_link_libraries(${name} PRIVATE ${PBTS_MODULES} PkgConfig::JANSSON Threads::Threads)
         set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${out})
+        if(NOT all)
+            set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+        endif()
     endforeach()
 endfunction()

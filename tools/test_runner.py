@@ -3,7 +3,7 @@
 
   checks  the map, headers alone, format, cppcheck, clang-tidy, manual pages, scripts
   builds  release (gcc, hardened), fuzz (clang), asan and tsan, all with warnings as errors
-  unit    every unit test under ASan and UBSan
+  unit    every unit test under ASan and UBSan; signing under valgrind, for its timing
   tsan    the unit tests that use threads under TSan
   fuzz    every fuzz target: its corpus, then two seconds of new inputs
   e2e     tests/e2e/*.sh and *.py against the built programs
@@ -16,7 +16,8 @@ test and ends non-zero on failure. Lines among its first ten may say
   # alone: WHY            run while no other test runs
 It gets PBTS_BIN (programs to test), PBTS_HELPERS (programs of tests/helpers), PBTS_ROOT, PBTS_BUILD
 (the build's name) and PBTS_TEST_TMP, an empty folder of its own that is removed afterwards; TMPDIR
-is the same. PBTS_TEST_DATA, a folder of published test vectors, is passed on when it is set.
+is the same. PBTS_TEST_DATA, a folder of published test vectors, is passed on when it is set, and
+set to ../shared/data when that is there.
 """
 import argparse
 import json
@@ -36,10 +37,12 @@ from test_report import Report, Result, judge
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 LOGS = BUILD / "test-logs"
+VECTORS = ROOT.parent / "shared/data"
 JOBS = max(2, os.cpu_count() or 2)
 BUILD_LIMIT_S, CHECK_LIMIT_S, UNIT_LIMIT_S, E2E_LIMIT_S = 1200, 300, 300, 120
 SCRATCH = f"pbts-test-{os.getpid()}-"
 FUZZ_SECONDS, SOAK_KILLS, SOAK_LIMIT_S = 2, 200, 3600
+LEAK_STATUS = 9
 CODE_FOLDERS = ("include", "src", "apps", "tests", "bench")
 PROGRAMS = ("pbts-tracker", "pbts")
 DEFAULT_STAGES = ("checks", "builds", "unit", "tsan", "fuzz", "e2e")
@@ -77,11 +80,11 @@ class Runner:
         path.write_bytes(b"")
         return path
 
-    def simple(self, name, command, limit_s=CHECK_LIMIT_S, env=None):
-        """A test that is one command: status 0 passes."""
+    def simple(self, name, command, limit_s=CHECK_LIMIT_S, env=None, status=0):
+        """A test that is one command: it passes when that ends with the status."""
         log = self.log_for(name)
         outcome = test_process.run(command, log, limit_s, name, env=env, cwd=ROOT)
-        bad = outcome.code or outcome.timed_out
+        bad = outcome.code != status or outcome.timed_out
         self.report.add(name, "fail" if bad else "pass", outcome.seconds, log,
                         "time limit" if outcome.timed_out else "")
         return not bad
@@ -176,6 +179,22 @@ class Runner:
         self.in_parallel([
             lambda n=name, p=program: self.program(f"unit/{n}", [p], UNIT_LIMIT_S, UNIT_ENV)
             for name, program in self.unit_tests("asan") if self.ready(f"unit/{name}", program)])
+        if self.wanted("unit/constant time"):
+            self.constant_time()
+
+    def constant_time(self):
+        """The optimised code must not branch or index on the secret; see tests/helpers/ct_sign.c."""
+        name = "unit/constant time"
+        if not shutil.which("valgrind"):
+            self.report.add(name, "skip", 0, why="there is no valgrind")
+            return
+        build = ["cmake", "--build", str(BUILD / "release"), "-j", str(JOBS), "--target", "ct_sign"]
+        if not self.configure("release") or not self.simple_once("build/ct_sign", build):
+            return
+        watch = ["valgrind", "-q", f"--error-exitcode={LEAK_STATUS}",
+                 "--suppressions=tests/valgrind.supp", str(BUILD / "release/bin/ct_sign")]
+        self.simple(f"{name}: signing", watch)
+        self.simple(f"{name}: a leak is seen", [*watch, "--leak"], status=LEAK_STATUS)
 
     def tsan(self):
         self.build_tsan()
@@ -374,6 +393,8 @@ def main():
         list_tests()
         return 0
     LOGS.mkdir(parents=True, exist_ok=True)
+    if VECTORS.is_dir():
+        os.environ.setdefault("PBTS_TEST_DATA", str(VECTORS))
     signal.signal(signal.SIGTERM, stop)
     test_process.adopt_orphans()
     report = Report()
