@@ -28,11 +28,14 @@ enum {
 #define WORLD_START UINT64_C(1800000000)
 #define WORLD_TOTAL ((uint64_t)(WORLD_PIECES - 1) * WORLD_PIECE + WORLD_LAST)
 
-typedef struct {
+typedef struct world {
     char folder[64];
     pbts_store *store;
     bool no_sync; /* from the next restart on: thousands of commits that need no disk */
     pbts_tracker_config config;
+    const pbts_predecessor *predecessor;          /* named at setup; NULL: none */
+    void (*at_setup)(struct world *, pbts_txn *); /* puts more into a new instance; NULL: nothing */
+    const struct world *old;                      /* for at_setup */
     pbts_tracker *tracker;
     pbts_now now;
     struct {
@@ -52,8 +55,9 @@ static inline void world_open_tracker(world *w) {
     w->config.store = w->store;
     pbts_txn *txn;
     assert_int_equal(pbts_txn_begin(&txn, w->store, true), PBTS_OK);
-    pbts_status status = pbts_tracker_setup(txn, &w->config, NULL, w->now);
+    pbts_status status = pbts_tracker_setup(txn, &w->config, w->predecessor, w->now);
     if (status == PBTS_OK) {
+        if (w->at_setup != NULL) w->at_setup(w, txn);
         assert_int_equal(pbts_txn_commit(txn), PBTS_OK);
     } else {
         assert_int_equal(status, PBTS_EXISTS);
@@ -151,7 +155,8 @@ static inline size_t world_add_torrent(world *w, pbts_torrent_version version) {
     return at;
 }
 
-static inline world *world_new(const pbts_policy *policy, size_t users, size_t torrents) {
+/* A folder, a key and a policy; nothing is open. */
+static inline world *world_prepare(const pbts_policy *policy) {
     world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     snprintf(w->folder, sizeof w->folder, "/tmp/pbts-world-XXXXXX");
@@ -161,6 +166,11 @@ static inline world *world_new(const pbts_policy *policy, size_t users, size_t t
                                        .random = pbts_random_system(),
                                        .policy = policy ? *policy : pbts_policy_default() };
     assert_int_equal(pbts_bls_generate(&w->config.owner, pbts_random_system()), PBTS_OK);
+    return w;
+}
+
+static inline world *world_new(const pbts_policy *policy, size_t users, size_t torrents) {
+    world *w = world_prepare(policy);
     world_open_tracker(w);
     for (size_t i = 0; i < users; i++) world_add_user(w);
     for (size_t i = 0; i < torrents; i++) world_add_torrent(w, PBTS_TORRENT_V1);
@@ -178,6 +188,19 @@ static inline void world_free(world *w) {
 
 static inline uint64_t world_epoch(const world *w) {
     return pbts_epoch_at(w->now.unix_s);
+}
+
+/* Set totals as an administrator; granted follows. */
+static inline void world_set_totals(world *w, size_t user, uint64_t up, uint64_t down) {
+    pbts_commit *commit = world_begin(w);
+    pbts_refusal refusal = pbts_commit_set_totals(commit, w->users[user].number, up, down);
+    assert_int_equal(world_end(commit, refusal), PBTS_REFUSAL_NONE);
+}
+
+static inline void world_rotate(world *w, size_t user) {
+    pbts_commit *commit = world_begin(w);
+    assert_int_equal(world_end(commit, pbts_commit_rotate(commit, w->users[user].number)),
+                     PBTS_REFUSAL_NONE);
 }
 
 /* ---- statements ---- */
