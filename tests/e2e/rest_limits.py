@@ -137,6 +137,7 @@ def bad_signatures(daemon, someone):
     codes = [daemon.post("/report", body, headers=headers).status
              for _ in range(BAD_SIGNATURES_PER_HOUR + 1)]
     t.check("an address has 120 bad signatures", codes == [401] * 120 + [429], codes)
+    statements_too(daemon, someone)
     signed = someone.authorization("GET", "/torrents")
     for test, answer in (
             ("registering", daemon.post("/register", someone.registration(), headers=headers)),
@@ -145,6 +146,18 @@ def bad_signatures(daemon, someone):
         refused(f"after that {test} waits too", answer, 429, "TOO_OFTEN")
     t.check("unsigned reading goes on", daemon.get("/user/one", headers=headers).status == 200)
     t.check("and others sign as before", daemon.get("/torrents", headers=signed).status == 200)
+
+
+def statements_too(daemon, someone):
+    """Reports of forged receipts from one address."""
+    other, torrent = s.Signer(someone.sign, daemon, "two"), s.Torrent("forged")
+    someone.add_torrent(torrent)
+    forged = [{**other.piece(someone, torrent, 1), "index": i} for i in range(2, torrent.pieces)]
+    reports = BAD_SIGNATURES_PER_HOUR // len(forged) + 1
+    body, _ = someone.report_body(forged)
+    codes = [daemon.post("/report", body, headers={"X-Forwarded-For": "203.0.113.8"}).status
+             for _ in range(reports + 1)]
+    t.check("bad signatures of statements count too", codes == [200] * reports + [429], codes)
 
 
 # ---- secrets ----

@@ -3,6 +3,7 @@
 # timeout: 240
 """Reports and the ledger through the REST API: what is credited, held, a duplicate or refused."""
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
@@ -22,6 +23,7 @@ def verdicts(answer):
 def outcome(test, answer, credited=0, held=0, duplicates=0, refused_count=0, pieces=None):
     got = answer.json() if answer.status == 200 else {}
     good = (got.get("success") is True and got["credited"]["bytes"] == credited and
+            got["credited"]["statements"] == sum(x["pieces"] > 0 for x in got["statements"]) and
             got["held"]["bytes"] == held and got["duplicates"] == duplicates and
             got["refused"] == refused_count and
             (pieces is None or got["credited"]["pieces"] == pieces))
@@ -255,6 +257,30 @@ def contract(daemon, admin):
             "UNKNOWN_USER")
 
 
+def races(helper, daemon, alice, bob):
+    """The same thing asked many times at once happens once."""
+    torrent = s.Torrent("raced")
+    alice.add_torrent(torrent)
+    before = alice.user()["up_bytes"]
+    body, _ = alice.report_body([bob.cumulative(alice, torrent, range(20))])
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: daemon.post("/report", body).json(), range(24)))
+        t.check("one report sent 24 times at once is credited once", sorted(
+            x["credited"]["bytes"] for x in answers) == [0] * 23 + [torrent.total] and
+            sum(x["duplicates"] for x in answers) == 23 * 20, answers[:2])
+        t.check("and the sender has it once", alice.user()["up_bytes"] == before + torrent.total)
+        racer = s.Signer(helper, daemon, "racer", register=False)
+        form = racer.registration()
+        codes = list(pool.map(lambda _: daemon.post("/register", form).status, range(16)))
+        t.check("of 16 registrations of one name one wins", sorted(codes) == [200] + [409] * 15,
+                codes)
+        headers = racer.authorization("POST", "/passkey")
+        codes = list(pool.map(lambda _: daemon.post("/passkey", b"", headers=headers).status,
+                              range(16)))
+        t.check("of 16 copies of one rotation one counts", sorted(codes) == [200] + [401] * 15,
+                codes)
+
+
 def survives(daemon):
     kept = [daemon.get("/user/" + u).json() for u in ("alice", "bob", "carol", "eve", "dora")]
     daemon.kill()
@@ -272,6 +298,7 @@ def main():
         prototype_shape(daemon, alice, bob)
         held_credit(daemon, alice, helper)
         contract(daemon, daemon.admin())
+        races(helper, daemon, alice, bob)
         survives(daemon)
     helper.close()
     t.finish()
