@@ -32,3 +32,6 @@ set(PBTS_LIBS_net Threads::Threads)
 set(PBTS_LIBS_pbts-tracker PkgConfig::MICROHTTPD PkgConfig::JANSSON PkgConfig::INIH
     PkgConfig::CRYPTO Threads::Threads)
 set(PBTS_LIBS_pbts PkgConfig::CURL PkgConfig::JANSSON PkgConfig::CRYPTO Threads::Threads)
+# Tests of a program link what it is made of.
+set(PBTS_LIBS_test_daemon pbts-tracker_parts)
+set(PBTS_LIBS_fuzz_config pbts-tracker_parts)
