@@ -142,7 +142,7 @@ void rest_config_change(struct rest_request *request, const struct rest_caller *
             LOG_UINT("keys", json_object_size(body)), LOG_ADDR("client", &request->client));
         rest_reply_json(request, 200, describe(config));
     } else {
-        rest_reply_error(request, 400, refusal.code, refusal.sentence);
+        rest_reply_quoting(request, 400, refusal.code, refusal.sentence);
     }
     free(config);
     json_decref(body);

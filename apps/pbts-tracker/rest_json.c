@@ -13,7 +13,7 @@ json_t *rest_json_body(struct rest_request *request) {
     if (body != NULL || request->body.len == 0)
         rest_reply_error(request, 400, "MALFORMED", "the body must be a JSON object");
     else
-        rest_reply_error(request, 400, "MALFORMED", error.text);
+        rest_reply_quoting(request, 400, "MALFORMED", error.text);
     return NULL;
 }
 
@@ -77,5 +77,11 @@ json_t *rest_json_ratio(uint64_t up_bytes, uint64_t down_bytes) {
 }
 
 json_t *rest_json_error(const char *code, const char *sentence) {
-    return json_pack("{s:b, s:s, s:s}", "success", 0, "error", sentence, "code", code);
+    return json_pack("{s:b, s:o, s:s}", "success", 0, "error",
+                     rest_json_text(pbts_span_text(sentence)), "code", code);
+}
+
+void rest_reply_quoting(struct rest_request *request, unsigned status, const char *code,
+                        const char *sentence) {
+    rest_reply_json(request, status, rest_json_error(code, sentence));
 }

@@ -60,7 +60,10 @@ json_t *rest_json_uint(uint64_t value); /* at most INT64_MAX, which is what JSON
 json_t *rest_json_hex(pbts_span bytes);
 json_t *rest_json_base64(pbts_span bytes);
 json_t *rest_json_ratio(uint64_t up_bytes, uint64_t down_bytes); /* null: nothing downloaded */
-/* {"success": false, "error", "code"} to add members to. */
+/* {"success": false, "error", "code"} to add members to. The sentence may quote the request. */
 json_t *rest_json_error(const char *code, const char *sentence);
+/* As rest_reply_error, for a sentence that quotes the request: cut anywhere, it may be no UTF-8. */
+void rest_reply_quoting(struct rest_request *request, unsigned status, const char *code,
+                        const char *sentence);
 
 #endif

@@ -86,7 +86,9 @@ def configuration(daemon, helper):
                        ({"min_ratio": {"a": 1}}, "MALFORMED"), ({"no_such_key": 1}, "MALFORMED"),
                        ({"client_deny": ["-ABCDEFGH-"]}, "MALFORMED"), ({"port": 80}, "NOT_CHANGEABLE"),
                        ({"interval_s": 60}, "NOT_CHANGEABLE"), ({"data": "/"}, "NOT_CHANGEABLE"),
-                       ({"min_ratio": "x" * 2000}, "MALFORMED"), ({"numwant_max": 201}, "MALFORMED")):
+                       ({"min_ratio": "x" * 2000}, "MALFORMED"), ({"numwant_max": 201}, "MALFORMED"),
+                       ({"min_ratio": "x" + "\u00e9" * 60}, "MALFORMED"),
+                       ({"x" + "\u20ac" * 60: "5"}, "MALFORMED")):
         refused(f"{str(body)[:40]} is refused", change(body), 400, code)
     refused("one bad key of two changes neither", change({"min_ratio": 0.9, "numwant_max": 0}), 400,
             "MALFORMED")
