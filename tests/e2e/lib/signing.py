@@ -157,3 +157,13 @@ class Signer:
         if encoding == "json":
             return self.daemon.post("/report", as_json)
         return self.daemon.post("/report", as_bencode, "application/x-bencode")
+
+
+def infohashes(daemon):
+    """Of all registered torrents, page after page."""
+    found, after = set(), 0
+    while after is not None:
+        page = daemon.get(f"/torrents?limit=100&after={after}", headers=daemon.admin()).json()
+        found |= {torrent["infohash"] for torrent in page["torrents"]}
+        after = page["next"]
+    return found
