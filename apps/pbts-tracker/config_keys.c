@@ -29,7 +29,7 @@ const struct config_key CONFIG_KEYS[] = {
     { "min_interval_s", "seconds", "900", "how often clients may announce at most", CONFIG_NUMBER, POLICY(min_interval_s), 1, 8 * 3600, 0, 0, true },
     { "numwant_default", "peers", "50", "peers in an answer when the client does not say", CONFIG_NUMBER, POLICY(numwant_default), 0, PBTS_NUMWANT_MAX, 0, 0, true },
     { "numwant_max", "peers", "200", "peers in an answer at most (also MAX_PEERS in the environment)", CONFIG_NUMBER, POLICY(numwant_max), 1, PBTS_NUMWANT_MAX, 0, 0, true },
-    { "peers_per_user_max", "peers", "8", "peers of one user in one torrent", CONFIG_NUMBER, POLICY(peers_per_user_max), 1, 1000, 0, 0, false },
+    { "peers_per_user_max", "peers", "8", "peers of one user in one torrent", CONFIG_NUMBER, POLICY(peers_per_user_max), 1, 64, 0, 0, false },
     { "torrents_per_user_max", "torrents", "10000", "torrents that a user may share at once", CONFIG_NUMBER, POLICY(torrents_per_user_max), 1, U32_MAX, 0, 0, true },
     { "uploads_per_user_max", "torrents", "10000", "torrents that a user may register", CONFIG_NUMBER, POLICY(uploads_per_user_max), 0, U32_MAX, 0, 0, true },
     { "peer_lists_per_hour", "answers", "6000", "answers with peers that a user gets in an hour; 0: no limit", CONFIG_NUMBER, POLICY(peer_lists_per_hour), 0, U32_MAX, 0, 0, true },

@@ -1,0 +1,208 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+
+static struct config config;
+static char error[CONFIG_ERROR_MAX];
+
+static bool apply(const char *text) {
+    /* An exact-size copy, so that a read past the end is seen. */
+    size_t len = strlen(text);
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    memcpy(copy, text, len);
+    config_defaults(&config);
+    bool good = config_apply_text(&config, error, "f", (pbts_span){ copy, len });
+    free(copy);
+    return good;
+}
+
+static void the_defaults_are_good_and_the_policys_own(void **state) {
+    pbts_policy own = pbts_policy_default();
+    config_defaults(&config);
+    assert_true(config_finish(&config, error));
+    assert_int_equal(config.port, 8000);
+    assert_int_equal(config.listen_count, 2);
+    assert_true(config.listen_is_default);
+    assert_int_equal(config.live.policy.min_ratio_milli, own.min_ratio_milli);
+    assert_int_equal(config.live.policy.init_credit_bytes, own.init_credit_bytes);
+    assert_int_equal(config.live.policy.overdraft_bytes, own.overdraft_bytes);
+    assert_int_equal(config.live.policy.deficit_max_bytes, own.deficit_max_bytes);
+    assert_int_equal(config.live.policy.interval_s, own.interval_s);
+    assert_int_equal(config.live.policy.peer_lists_per_hour, own.peer_lists_per_hour);
+    assert_int_equal(config.live.policy.numwant_max, own.numwant_max);
+    assert_int_equal(config.live.policy.open_registration, own.open_registration);
+}
+
+static void values_of_every_kind_are_read(void **state) {
+    assert_true(apply("# remark\n; remark\n\nport = 9000\nmin_ratio = 0.75\n"
+                      "init_credit_bytes = 3G\naccess = open\nproxy_protocol = yes\n"
+                      "log_level = warn\nlog_format = json\nlisten = 127.0.0.1, [::1]\n"
+                      "trusted_proxies = 10.0.0.0/8,\n   ::1\n"
+                      "client_deny = -XL0012, -A\npublic_url = https://t.example"));
+    assert_int_equal(config.port, 9000);
+    assert_int_equal(config.live.policy.min_ratio_milli, 750);
+    assert_int_equal(config.live.policy.init_credit_bytes, 3ull << 30);
+    assert_true(config.live.policy.open_access);
+    assert_true(config.proxy_protocol);
+    assert_int_equal(config.live.log_level, LOG_WARN);
+    assert_true(config.log_json);
+    assert_int_equal(config.listen_count, 2);
+    assert_false(config.listen_is_default);
+    assert_int_equal(config.live.trusted_proxies.count, 2);
+    assert_int_equal(config.live.policy.client_deny_count, 2);
+    assert_int_equal(config.live.policy.client_deny[1].len, 2);
+    assert_string_equal(config.public_url, "https://t.example");
+}
+
+static void a_bad_line_is_named_and_nothing_of_the_file_counts(void **state) {
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        { "port = 1\nport = 65536\n",
+          "f, line 2: port = \"65536\" is not a number from 0 to 65535" },
+        { "prot = 1\n", "f, line 1: unknown key \"prot\"" },
+        { "port = 1\nhello\n", "f, line 2: expected key = value" },
+        { "[section]\nport = 1\n", "f, line 2: sections like [this] are not used here" },
+        { "port = 1\n  2\n", "f, line 2: the line begins with a space" },
+        { "port = -1\n", "f, line 1: port" },
+        { "port = 1x\n", "f, line 1: port" },
+        { "port =\n", "f, line 1: port = \"\"" },
+        { "min_ratio = 1000.001\n", "f, line 1: min_ratio" },
+        { "min_ratio = 0.5000\n", "f, line 1: min_ratio" },
+        { "min_ratio = .5\n", "f, line 1: min_ratio" },
+        { "min_ratio = 1e3\n", "f, line 1: min_ratio" },
+        { "init_credit_bytes = 1P\n", "f, line 1: init_credit_bytes" },
+        { "init_credit_bytes = 99999999999T\n", "f, line 1: init_credit_bytes" },
+        { "init_credit_bytes = 18446744073709551616\n", "f, line 1: init_credit_bytes" },
+        { "init_credit_bytes = 1GG\n", "f, line 1: init_credit_bytes" },
+        { "access = maybe\n", "is not private or open" },
+        { "log_level = loud\n", "is not debug, info, warn or error" },
+        { "proxy_protocol = true\n", "is not yes or no" },
+        { "trusted_proxies = 10.0.0.0/33\n", "f, line 1: trusted_proxies" },
+        { "port = 1\ntrusted_proxies = 1.1.1.1,\n  nonsense\nport = 2\n",
+          "f, line 2: trusted_prox" },
+        { "listen =\n", "f, line 1: listen" },
+        { "listen = localhost\n", "f, line 1: listen" },
+        { "client_deny = -TOOLONG99\n", "f, line 1: client_deny" },
+        { "public_url = tracker.example\n", "is not http://... or https://..." },
+        { "workers = 65\n", "f, line 1: workers" },
+        { "store_max_bytes = 1023K\n", "f, line 1: store_max_bytes" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        static struct config before;
+        config_defaults(&before);
+        if (apply(rows[i].text)) fail_msg("taken: %s", rows[i].text);
+        if (strstr(error, rows[i].message) == NULL) fail_msg("%s: %s", rows[i].text, error);
+        assert_memory_equal(&config, &before, sizeof config);
+    }
+}
+
+static void a_line_at_the_limit_is_read_and_one_past_it_is_refused(void **state) {
+    char text[400];
+    for (int len = 190; len < 210; len++) {
+        int head = snprintf(text, sizeof text, "data = ");
+        memset(text + head, 'x', (size_t)(len - head));
+        text[len] = '\n';
+        text[len + 1] = '\0';
+        bool good = apply(text);
+        assert_int_equal(good, len + 1 <= 199);
+        if (!good) assert_non_null(strstr(error, "f, line 1: the line is too long"));
+    }
+}
+
+static void a_nul_byte_is_refused_wherever_it_stands(void **state) {
+    char text[] = "port = 1\ndata = abc\n";
+    size_t len = sizeof text - 1;
+    for (size_t i = 0; i < len; i++) {
+        char damaged[sizeof text];
+        memcpy(damaged, text, sizeof text);
+        damaged[i] = '\0';
+        config_defaults(&config);
+        assert_false(
+            config_apply_text(&config, error, "f", (pbts_span){ (uint8_t *)damaged, len }));
+    }
+}
+
+static void every_truncation_of_a_file_is_read_or_refused_whole(void **state) {
+    static const char text[] = "port = 9000\ntrusted_proxies = 10.0.0.0/8,\n  ::1\nmin_ratio = 2\n";
+    for (size_t len = 0; len < sizeof text; len++) {
+        uint8_t *copy = malloc(len > 0 ? len : 1);
+        memcpy(copy, text, len);
+        config_defaults(&config);
+        if (!config_apply_text(&config, error, "f", (pbts_span){ copy, len }))
+            assert_memory_equal(error, "f, line ", 8);
+        free(copy);
+    }
+}
+
+static void a_list_may_be_longer_than_a_line_but_not_than_its_limit(void **state) {
+    char text[8192];
+    for (unsigned count = 60; count < 70; count++) {
+        size_t len = (size_t)snprintf(text, sizeof text, "trusted_proxies = 10.0.0.0");
+        for (unsigned i = 1; i < count; i++)
+            len += (size_t)snprintf(text + len, sizeof text - len, ",\n  10.0.%u.0", i);
+        snprintf(text + len, sizeof text - len, "\nport = 7\n");
+        assert_int_equal(apply(text), count <= CONFIG_RANGES_MAX);
+        if (count <= CONFIG_RANGES_MAX) assert_int_equal(config.live.trusted_proxies.count, count);
+    }
+}
+
+static void keys_are_checked_against_each_other(void **state) {
+    assert_true(apply("https_port = 443\n"));
+    assert_false(config_finish(&config, error));
+    assert_non_null(strstr(error, "tls_cert"));
+    assert_true(apply("https_port = 8000\ntls_cert = a\ntls_key = b\n"));
+    assert_false(config_finish(&config, error));
+    assert_true(apply("interval_s = 60\n"));
+    assert_false(config_finish(&config, error)); /* min_interval_s is 900 */
+    assert_true(apply("numwant_max = 20\npublic_url = http://t/\n"));
+    assert_true(config_finish(&config, error));
+    assert_int_equal(config.live.policy.numwant_default, 20);
+    assert_string_equal(config.public_url, "http://t");
+}
+
+static void values_are_shown_as_they_can_be_read_again(void **state) {
+    const char *key, *unit;
+    char value[CONFIG_TEXT_MAX], again[CONFIG_TEXT_MAX];
+    bool may_change;
+    assert_true(apply("trusted_proxies = 10.1.0.0/16, ::1\nclient_deny = -AB, -CD12345\n"
+                      "min_ratio = 1.25\nlisten = ::1, 127.0.0.1\naccess = open\n"));
+    struct config copy = config;
+    for (size_t i = 0; config_key_at(&config, i, &key, &unit, &may_change, value); i++) {
+        assert_true(config_set(&copy, error, "t", key, value));
+        assert_true(config_key_at(&copy, i, &key, &unit, &may_change, again));
+        assert_string_equal(value, again);
+    }
+}
+
+static void ranges_hold_their_addresses(void **state) {
+    pbts_addr inside, outside;
+    assert_int_equal(pbts_addr_parse(&inside, pbts_span_text("10.1.2.3")), PBTS_OK);
+    assert_int_equal(pbts_addr_parse(&outside, pbts_span_text("11.1.2.3")), PBTS_OK);
+    assert_true(apply("trusted_proxies = ::1, 10.0.0.0/8\n"));
+    assert_true(config_ranges_contain(&config.live.trusted_proxies, &inside));
+    assert_false(config_ranges_contain(&config.live.trusted_proxies, &outside));
+    assert_false(config_ranges_contain(&config.live.metrics_allow, &inside));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_defaults_are_good_and_the_policys_own),
+        cmocka_unit_test(values_of_every_kind_are_read),
+        cmocka_unit_test(a_bad_line_is_named_and_nothing_of_the_file_counts),
+        cmocka_unit_test(a_line_at_the_limit_is_read_and_one_past_it_is_refused),
+        cmocka_unit_test(a_nul_byte_is_refused_wherever_it_stands),
+        cmocka_unit_test(every_truncation_of_a_file_is_read_or_refused_whole),
+        cmocka_unit_test(a_list_may_be_longer_than_a_line_but_not_than_its_limit),
+        cmocka_unit_test(keys_are_checked_against_each_other),
+        cmocka_unit_test(values_are_shown_as_they_can_be_read_again),
+        cmocka_unit_test(ranges_hold_their_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
