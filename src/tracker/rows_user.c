@@ -26,7 +26,8 @@ static pbts_status user_row_decode(pbts_user_row *out, pbts_span value) {
     PBTS_TRY(pbts_read_u32(&in, &out->uploads));
     out->has_key = has_key != 0;
     out->granted = (int64_t)granted;
-    return version == 1 && out->uid_len <= sizeof out->uid ? PBTS_OK : PBTS_CORRUPT;
+    bool whole = pbts_cursor_left(&in) == 0;
+    return version == 1 && out->uid_len <= sizeof out->uid && whole ? PBTS_OK : PBTS_CORRUPT;
 }
 
 pbts_status pbts_user_row_get(pbts_txn *txn, pbts_user_row *out, uint32_t user_no) {

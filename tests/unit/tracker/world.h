@@ -31,7 +31,8 @@ enum {
 typedef struct world {
     char folder[64];
     pbts_store *store;
-    bool no_sync; /* from the next restart on: thousands of commits that need no disk */
+    uint64_t store_bytes; /* 0: 64 MiB; from the next opening on */
+    bool no_sync;         /* from the next restart on: thousands of commits that need no disk */
     pbts_tracker_config config;
     const pbts_predecessor *predecessor;          /* named at setup; NULL: none */
     void (*at_setup)(struct world *, pbts_txn *); /* puts more into a new instance; NULL: nothing */
@@ -50,7 +51,9 @@ typedef struct world {
 } world;
 
 static inline void world_open_tracker(world *w) {
-    pbts_store_config store_config = { .size_max_bytes = 64u << 20, .no_sync = w->no_sync };
+    pbts_store_config store_config = { .size_max_bytes =
+                                           w->store_bytes ? w->store_bytes : 64u << 20,
+                                       .no_sync = w->no_sync };
     assert_int_equal(pbts_store_open(&w->store, w->folder, &store_config), PBTS_OK);
     w->config.store = w->store;
     pbts_txn *txn;
