@@ -601,7 +601,8 @@ def json_logs_are_json_and_hold_no_secret():
     with tempfile.TemporaryDirectory() as folder:
         args = [os.path.join(BIN, "pbts-tracker"), "--data", folder, "--port", "0", "--listen",
                 "127.0.0.1", "--log-format", "json", "--log-level", "debug"]
-        process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PBTS_")}
+        process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True, env=environment)
         first = [json.loads(process.stderr.readline()) for _ in range(2)]
         listening = next(line for line in first if line["event"] == "listening")
         client = Client(listening["http"])
