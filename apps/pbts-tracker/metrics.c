@@ -233,7 +233,7 @@ static void write_tracker(pbts_writer *out, struct app *app) {
     single(out, "ledger_time_seconds", "gauge", "Time of the ledger's last entry.",
            stats.ledger_unix_s);
     single(out, "store_used_bytes", "gauge", "Bytes of the store in use.", stats.store_used_bytes);
-    single(out, "store_max_bytes", "gauge", "Limit of the store.", stats.store_max_bytes);
+    single(out, "store_max_bytes", "gauge", "Limit of the store.", app->config.store_max_bytes);
     single(out, "start_time_seconds", "gauge", "When the daemon started.", app->start_unix_s);
 }
 

@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "ledger/claims_file.h"
 #include "ledger/ledger.h"
 #include "receipt/receipt.h"
 #include "store/store.h"
@@ -76,9 +77,9 @@ typedef struct {
 
 /* Set up a new instance in an empty store (Setup of the paper): a random iid, ledger entry 0. The
  * host commits `txn`. PBTS_EXISTS when there is one.
- * With a predecessor (Migrate): the host has checked its whole export and put its accounts
- * (pbts_ledger_referrer_put) and, when it has them, its claims (pbts_tracker_old_claim_put) into
- * the same transaction, and names it here. */
+ * With a predecessor (Migrate): the host has checked its whole export and names it here; in the
+ * same transaction, after this, it puts its accounts (pbts_ledger_file_put_referrer) and, when it
+ * has them, its claims (pbts_tracker_old_claims_put). */
 typedef struct {
     uint8_t iid[PBTS_IID_LEN];
     uint64_t last_epoch; /* of its last entry */
@@ -94,8 +95,10 @@ PBTS_MUST_USE pbts_status pbts_tracker_old_claim_put(
     pbts_txn *txn, uint32_t period, const uint8_t receiver[static PBTS_UID_HASH_LEN],
     const uint8_t sender[static PBTS_UID_HASH_LEN],
     const uint8_t infohash[static PBTS_INFOHASH_LEN], pbts_span bitmap);
+/* All claims of a file; those of periods that no receipt can name any more go by themselves. */
+PBTS_MUST_USE pbts_status pbts_tracker_old_claims_put(pbts_txn *txn, const pbts_claims_file *file);
 /* Restore this instance on a new machine from its ledger: the host has put the checked LEDGER and
- * ACCOUNTS rows and, with `has_claims`, its claims (pbts_tracker_old_claim_put); without them
+ * ACCOUNTS rows and, with `has_claims`, its claims (pbts_tracker_old_claims_put); without them
  * receipts of epochs up to the ledger's last are refused (rule 9). For a successor the host puts
  * its predecessor's accounts again, too. */
 PBTS_MUST_USE pbts_status pbts_tracker_restored(pbts_txn *txn, bool has_claims);
@@ -252,7 +255,7 @@ PBTS_MUST_USE pbts_status pbts_tracker_metainfo(pbts_tracker *tracker, uint8_t *
 typedef struct {
     uint64_t users, torrents, peers, seeders, swarm_memory_bytes;
     uint64_t credited_bytes, held_bytes; /* since start, and now */
-    uint64_t ledger_sequence, ledger_unix_s, store_used_bytes, store_max_bytes;
+    uint64_t ledger_sequence, ledger_unix_s, store_used_bytes;
 } pbts_tracker_stats;
 void pbts_tracker_stats_read(pbts_tracker *tracker, pbts_tracker_stats *out);
 
