@@ -58,12 +58,13 @@ static void on_connection(void *closure, struct MHD_Connection *mhd, void **sock
 static void add(struct http_server *server, struct MHD_Daemon *daemon, bool say_busy, int fd,
                 const pbts_addr *client) {
     pbts_sockaddr addr;
+    char unread[4096];
     if (!admit(server, client)) {
         LOG_HOSTILE(&server->app->log, "rest_busy", LOG_ADDR("client", client));
         if (say_busy &&
             send(fd, BUSY_ANSWER, sizeof BUSY_ANSWER - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
             shutdown(fd, SHUT_WR);
-            (void)recv(fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT); /* or close would reset */
+            (void)recv(fd, unread, sizeof unread, MSG_DONTWAIT); /* or close would reset */
         }
         close(fd);
         return;

@@ -117,7 +117,7 @@ static void turn_away(pbts_front *front, int fd) {
     pbts_span busy = front->config.busy_answer;
     front_count(&front->stats.busy, 1);
     if (send(fd, busy.data, busy.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) shutdown(fd, SHUT_WR);
-    (void)recv(fd, NULL, PBTS_FRONT_PEEK_MAX, MSG_TRUNC | MSG_DONTWAIT); /* else close resets */
+    (void)recv(fd, front->peek, sizeof front->peek, MSG_DONTWAIT); /* else close resets */
     close(fd);
 }
 

@@ -43,10 +43,12 @@ static void release(pbts_front *front, front_conn *conn) {
     front_count(&front->stats.open, -1);
 }
 
-/* Take `len` answered bytes out of the socket; they are known to be there. */
-static bool consume(front_conn *conn, size_t len) {
+/* Take `len` bytes out of the socket, at most PBTS_FRONT_PEEK_MAX and known to be there. MSG_TRUNC
+ * copies nothing of TCP's (tcp(7)); the buffer is named so that tools that watch memory find one.
+ */
+static bool consume(pbts_front *front, front_conn *conn, size_t len) {
     while (len > 0) {
-        ssize_t got = recv(conn->fd, NULL, len, MSG_TRUNC | MSG_DONTWAIT);
+        ssize_t got = recv(conn->fd, front->peek, len, MSG_TRUNC | MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return false;
         len -= (size_t)got;
@@ -57,15 +59,15 @@ static bool consume(front_conn *conn, size_t len) {
 /* Answered bytes leave the socket first: a close with unread bytes resets the connection, and could
  * take our last answer away from the peer. */
 void front_conn_close(pbts_front *front, front_conn *conn) {
-    if (conn->answered > 0) (void)consume(conn, conn->answered);
+    if (conn->answered > 0) (void)consume(front, conn, conn->answered);
     close(conn->fd); /* leaves the epoll set with its last descriptor */
     release(front, conn);
 }
 
-static bool consume_answered(front_conn *conn) {
+static bool consume_answered(pbts_front *front, front_conn *conn) {
     size_t len = conn->answered;
     conn->answered = 0;
-    return consume(conn, len);
+    return consume(front, conn, len);
 }
 
 /* Keep what the socket did not take. */
@@ -169,7 +171,7 @@ static void wait_on(pbts_front *front, front_conn *conn, front_list list) {
 /* Read and forget until the peer closes, so that it can read what we said. */
 static void linger(pbts_front *front, front_conn *conn) {
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
-        ssize_t got = recv(conn->fd, NULL, DISCARD_MAX, MSG_TRUNC | MSG_DONTWAIT);
+        ssize_t got = recv(conn->fd, front->peek, sizeof front->peek, MSG_TRUNC | MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && errno == EAGAIN) {
             if (conn->list != FRONT_LINGER) front_move(front, conn, FRONT_LINGER);
@@ -187,7 +189,7 @@ static void linger(pbts_front *front, front_conn *conn) {
 
 /* All is answered and sent: close at once when the peer sent nothing more. */
 static void end(pbts_front *front, front_conn *conn, bool more_unread) {
-    bool clean = consume_answered(conn);
+    bool clean = consume_answered(front, conn);
     if (!clean || (!conn->refused && !more_unread) || shutdown(conn->fd, SHUT_WR) != 0) {
         front_conn_close(front, conn);
         return;
@@ -198,7 +200,7 @@ static void end(pbts_front *front, front_conn *conn, bool more_unread) {
 }
 
 static void hand_over(pbts_front *front, front_conn *conn) {
-    if (!consume_answered(conn) ||
+    if (!consume_answered(front, conn) ||
         (conn->watched && epoll_ctl(front->epoll, EPOLL_CTL_DEL, conn->fd, NULL) != 0)) {
         front_conn_close(front, conn);
         return;
@@ -213,7 +215,7 @@ static void hand_over(pbts_front *front, front_conn *conn) {
 /* Everything that waited was looked at; `unread` bytes of it belong to a request that is not whole.
  */
 static void rest(pbts_front *front, front_conn *conn, size_t unread, bool progress) {
-    if (conn->answered >= PBTS_FRONT_CONSUME_AT && !consume_answered(conn)) {
+    if (conn->answered >= PBTS_FRONT_CONSUME_AT && !consume_answered(front, conn)) {
         front_conn_close(front, conn);
         return;
     }
@@ -281,7 +283,7 @@ void front_conn_serve(pbts_front *front, front_conn *conn) {
             rest(front, conn, unread, progress);
             return;
         }
-        if (conn->answered == 0 || !consume_answered(conn)) { /* too long for one request */
+        if (conn->answered == 0 || !consume_answered(front, conn)) { /* too long for one request */
             front_conn_close(front, conn);
             return;
         }
