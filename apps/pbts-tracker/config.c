@@ -64,6 +64,10 @@ bool config_finish(struct config *config, char error[static CONFIG_ERROR_MAX]) {
     if (config->https_port != 0 && config->https_port == config->port)
         return snprintf(error, CONFIG_ERROR_MAX, "configuration: https_port must differ from port"),
                false;
+    if (config->referrer_claims[0] != '\0' && config->referrer[0] == '\0')
+        return snprintf(error, CONFIG_ERROR_MAX,
+                        "configuration: referrer_claims needs the ledger, referrer"),
+               false;
     size_t url_len = strlen(config->public_url);
     while (url_len > 0 && config->public_url[url_len - 1] == '/')
         config->public_url[--url_len] = '\0';

@@ -45,7 +45,7 @@ struct config {
     bool proxy_protocol, dev_endpoints, log_json;
     uint64_t store_max_bytes;
     uint32_t connections_max, idle_timeout_s;
-    char referrer[CONFIG_TEXT_MAX];
+    char referrer[CONFIG_TEXT_MAX], referrer_claims[CONFIG_TEXT_MAX];
     struct config_live live;
 };
 

@@ -44,6 +44,7 @@ const struct config_key CONFIG_KEYS[] = {
     { "connections_max", "connections", "20000", "TCP connections of all workers together", CONFIG_NUMBER, FIELD(connections_max), 16, 4000000, 0, 0, false },
     { "idle_timeout_s", "seconds", "60", "how long a connection may be silent between requests", CONFIG_NUMBER, FIELD(idle_timeout_s), 1, 3600, 0, 0, false },
     { "referrer", "file", "", "the predecessor's ledger export, read at the first start only", CONFIG_PATH, FIELD(referrer), 0, 0, 0, 0, false },
+    { "referrer_claims", "file", "", "the claims of the same export: its receipts of that time count, once", CONFIG_PATH, FIELD(referrer_claims), 0, 0, 0, 0, false },
 };
 /* clang-format on */
 const size_t CONFIG_KEY_COUNT = sizeof CONFIG_KEYS / sizeof CONFIG_KEYS[0];

@@ -1,105 +1,111 @@
 #include "referrer.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { ENTRY_MAX = 4 * 1024 * 1024 }; /* 10,000 rows are 1.2 MB */
+#include "ledger/ledger_file.h"
+
+/* A file in memory; no bytes when it is empty. */
+struct map {
+    const char *path;
+    pbts_span bytes;
+};
 
 struct import {
     struct app *app;
-    pbts_txn *txn;
-    pbts_ledger_verifier *verifier;
-    FILE *file;
-    uint8_t *entry; /* ENTRY_MAX bytes */
-    uint64_t entries, accounts;
-    const char *problem;
+    struct map ledger_map, claims_map;
+    pbts_ledger_file ledger;
+    pbts_claims_file claims;
+    bool has_claims;
 };
 
-/* The next entry of the file; len 0 at its end. */
-static pbts_status next_entry(struct import *import, size_t *len) {
-    uint8_t head[4];
-    uint32_t size;
-    size_t got = fread(head, 1, sizeof head, import->file);
-    *len = 0;
-    if (got == 0 && feof(import->file)) return PBTS_OK;
-    pbts_cursor cursor = pbts_cursor_over((pbts_span){ head, got });
-    import->problem = "the file ends inside an entry, or an entry is too long";
-    if (pbts_read_u32(&cursor, &size) != PBTS_OK || size == 0 || size > ENTRY_MAX ||
-        fread(import->entry, 1, size, import->file) != size)
-        return PBTS_MALFORMED;
-    *len = size;
-    return PBTS_OK;
+static pbts_status complain(struct app *app, const char *path, uint64_t entry, const char *reason) {
+    LOG(&app->log, LOG_ERROR, "referrer_failed", LOG_TEXT("file", path), LOG_UINT("entry", entry),
+        LOG_TEXT("reason", reason));
+    return PBTS_MALFORMED;
 }
 
-/* Values are absolute: a later row of an account replaces the earlier one. */
-static pbts_status put_rows(struct import *import, pbts_span entry) {
-    pbts_cursor rows;
-    uint32_t count;
-    PBTS_TRY(pbts_ledger_entry_rows(entry, &rows, &count));
-    for (uint32_t i = 0; i < count; i++) {
-        pbts_ledger_account row;
-        PBTS_TRY(pbts_ledger_row_decode(&row, &rows));
-        PBTS_TRY(pbts_ledger_referrer_put(import->txn, &row));
-        import->accounts++;
+static bool map_file(struct map *out, const char *path) {
+    struct stat file;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return false;
+    *out = (struct map){ .path = path };
+    bool good = fstat(fd, &file) == 0;
+    if (good && file.st_size > 0) {
+        void *at = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        good = at != MAP_FAILED;
+        if (good) out->bytes = (pbts_span){ at, (size_t)file.st_size };
     }
-    return PBTS_OK;
+    int why = errno;
+    (void)close(fd);
+    errno = why;
+    return good;
 }
 
-static pbts_status read_all(struct import *import, pbts_predecessor *predecessor) {
-    char magic[sizeof PBTS_LEDGER_FILE_MAGIC - 1];
-    pbts_ledger_head head;
-    pbts_ledger_params params;
-    size_t len;
-    import->problem = "it is no ledger export (pbts ledger export makes one)";
-    if (fread(magic, 1, sizeof magic, import->file) != sizeof magic ||
-        memcmp(magic, PBTS_LEDGER_FILE_MAGIC, sizeof magic) != 0)
-        return PBTS_MALFORMED;
-    for (;; import->entries++) {
-        PBTS_TRY(next_entry(import, &len));
-        if (len == 0) break;
-        pbts_span entry = { import->entry, len };
-        PBTS_TRY(pbts_ledger_verifier_add(import->verifier, &import->problem, entry));
-        import->problem = "its rows could not be stored";
-        PBTS_TRY(put_rows(import, entry));
-    }
-    PBTS_TRY(pbts_ledger_verifier_finish(import->verifier, &import->problem, &head, &params));
-    *predecessor = (pbts_predecessor){ .last_epoch = head.epoch, .sealed = head.sealed };
-    memcpy(predecessor->iid, params.iid, sizeof predecessor->iid);
-    return PBTS_OK;
+static void unmap_file(struct map *map) {
+    if (map->bytes.len > 0) (void)munmap((void *)(uintptr_t)map->bytes.data, map->bytes.len);
 }
 
-/* Check the export and put its accounts; the predecessor comes out. */
-static pbts_status import_file(struct app *app, pbts_txn *txn, pbts_predecessor *predecessor) {
-    struct import import = { .app = app, .txn = txn, .problem = "it cannot be opened" };
-    pbts_status status = PBTS_NO_MEMORY;
-    import.file = fopen(app->config.referrer, "re");
-    import.entry = malloc(ENTRY_MAX);
-    if (import.file == NULL)
-        status = PBTS_IO;
-    else if (import.entry != NULL)
-        status = pbts_ledger_verifier_new(&import.verifier, pbts_mem_system());
-    if (status == PBTS_OK) status = read_all(&import, predecessor);
+static pbts_status read_ledger(struct import *import) {
+    const char *problem = "", *path = import->app->config.referrer;
+    uint64_t entry = 0;
+    if (!map_file(&import->ledger_map, path))
+        return complain(import->app, path, 0, strerror(errno));
+    if (pbts_ledger_file_verify(&import->ledger, &problem, &entry, pbts_mem_system(),
+                                import->ledger_map.bytes) == PBTS_OK)
+        return PBTS_OK;
+    return complain(import->app, path, entry, problem);
+}
+
+static pbts_status read_claims(struct import *import) {
+    const char *problem = "", *path = import->app->config.referrer_claims;
+    import->has_claims = path[0] != '\0';
+    if (!import->has_claims) return PBTS_OK;
+    if (!map_file(&import->claims_map, path))
+        return complain(import->app, path, 0, strerror(errno));
+    if (pbts_ledger_file_claims(&import->claims, &problem, &import->ledger,
+                                import->claims_map.bytes) == PBTS_OK)
+        return PBTS_OK;
+    return complain(import->app, path, 0, problem);
+}
+
+/* The new instance names its predecessor; then what the predecessor knew is put beside. */
+static pbts_status put_all(const struct import *import, pbts_txn *txn,
+                           const pbts_tracker_config *config) {
+    const pbts_ledger_file *ledger = &import->ledger;
+    pbts_predecessor predecessor = { .last_epoch = ledger->head.epoch,
+                                     .sealed = ledger->head.sealed,
+                                     .has_claims = import->has_claims };
+    memcpy(predecessor.iid, ledger->params.iid, sizeof predecessor.iid);
+    PBTS_TRY(pbts_tracker_setup(txn, config, &predecessor, app_now()));
+    PBTS_TRY(pbts_ledger_file_put_referrer(txn, ledger));
+    return import->has_claims ? pbts_tracker_old_claims_put(txn, &import->claims) : PBTS_OK;
+}
+
+static pbts_status setup_after(struct app *app, pbts_txn *txn, const pbts_tracker_config *config) {
+    struct import import = { .app = app };
+    pbts_status status = read_ledger(&import);
+    if (status == PBTS_OK) status = read_claims(&import);
+    if (status == PBTS_OK) status = put_all(&import, txn, config);
     if (status == PBTS_OK)
-        LOG(&app->log, LOG_INFO, "referrer", LOG_UINT("entries", import.entries),
-            LOG_UINT("rows", import.accounts), LOG_UINT("last_epoch", predecessor->last_epoch),
-            LOG_TEXT("sealed", predecessor->sealed ? "yes" : "no"));
-    else
-        LOG(&app->log, LOG_ERROR, "referrer_failed", LOG_TEXT("file", app->config.referrer),
-            LOG_UINT("entry", import.entries), LOG_TEXT("reason", import.problem));
-    pbts_ledger_verifier_free(import.verifier);
-    free(import.entry);
-    if (import.file != NULL) fclose(import.file);
+        LOG(&app->log, LOG_INFO, "referrer", LOG_UINT("entries", import.ledger.entries),
+            LOG_UINT("rows", import.ledger.rows), LOG_UINT("last_epoch", import.ledger.head.epoch),
+            LOG_TEXT("sealed", import.ledger.head.sealed ? "yes" : "no"),
+            LOG_UINT("claims", import.has_claims ? import.claims.count : 0));
+    unmap_file(&import.ledger_map);
+    unmap_file(&import.claims_map);
     return status;
 }
 
 pbts_status referrer_setup(struct app *app, const pbts_tracker_config *config) {
-    pbts_predecessor predecessor;
-    bool has = app->config.referrer[0] != '\0';
     pbts_txn *txn;
     PBTS_TRY(pbts_txn_begin(&txn, app->store, true));
-    pbts_status status = has ? import_file(app, txn, &predecessor) : PBTS_OK;
-    if (status == PBTS_OK)
-        status = pbts_tracker_setup(txn, config, has ? &predecessor : NULL, app_now());
+    pbts_status status = app->config.referrer[0] != '\0'
+                             ? setup_after(app, txn, config)
+                             : pbts_tracker_setup(txn, config, NULL, app_now());
     if (status == PBTS_OK) return pbts_txn_commit(txn);
     pbts_txn_abort(txn);
     return status;

@@ -1,4 +1,3 @@
-/* ledger_chain.c - an export is read twice: once to verify it whole, once to put it. */
 #include "ledger_chain.h"
 
 #include <errno.h>
@@ -11,7 +10,6 @@
 #include <unistd.h>
 
 #include "ledger_walk.h"
-#include "tracker/tracker.h"
 
 int ledger_map_open(ledger_map *out, const char *path) {
     struct stat file;
@@ -38,58 +36,22 @@ void ledger_map_close(ledger_map *map) {
     *map = (ledger_map){ .path = NULL };
 }
 
-static int refuse_entry(const ledger_chain *chain, const char *problem) {
+static int verify(ledger_chain *chain) {
+    const char *problem = "";
+    uint64_t entry;
     char why[256];
-    (void)snprintf(why, sizeof why, "entry %" PRIu64 ": %s", chain->entries, problem);
+    pbts_status status = pbts_ledger_file_verify(&chain->file, &problem, &entry, pbts_mem_system(),
+                                                 chain->map.bytes);
+    if (status == PBTS_OK) return LEDGER_OK;
+    if (status == PBTS_NO_MEMORY) return ledger_fail_status(chain->map.path, status);
+    (void)snprintf(why, sizeof why, "entry %" PRIu64 ": %s", entry, problem);
     return ledger_fail(LEDGER_BAD, chain->map.path, why);
 }
 
-static int refuse(const ledger_chain *chain, pbts_status status, const char *problem) {
-    if (status == PBTS_NO_MEMORY) return ledger_fail_status(chain->map.path, status);
-    return refuse_entry(chain, problem);
-}
-
-static int finish(ledger_chain *chain, pbts_ledger_verifier *verifier) {
-    const char *problem = "";
-    pbts_cursor file;
-    pbts_span first;
-    pbts_ledger_entry init;
-    pbts_ledger_params params;
-    pbts_status status = pbts_ledger_verifier_finish(verifier, &problem, &chain->head, &params);
-    if (status != PBTS_OK) return refuse(chain, status, problem);
-    /* Its own parameters end with the verifier; the same bytes are in the file. */
-    if (pbts_ledger_file_open(&file, chain->map.bytes) != PBTS_OK ||
-        pbts_ledger_file_next(&file, &first) != PBTS_OK ||
-        pbts_ledger_entry_decode(&init, &problem, first) != PBTS_OK)
-        return refuse_entry(chain, problem);
-    chain->params = init.params;
-    return LEDGER_OK;
-}
-
-static int verify(ledger_chain *chain, pbts_ledger_verifier *verifier) {
-    pbts_cursor file;
-    pbts_span entry;
-    pbts_status status;
-    if (pbts_ledger_file_open(&file, chain->map.bytes) != PBTS_OK)
-        return ledger_fail(LEDGER_BAD, chain->map.path, "this is no ledger export");
-    for (; (status = pbts_ledger_file_next(&file, &entry)) == PBTS_OK; chain->entries++) {
-        const char *problem = "";
-        status = pbts_ledger_verifier_add(verifier, &problem, entry);
-        if (status != PBTS_OK) return refuse(chain, status, problem);
-    }
-    if (status == PBTS_NEED_MORE) return refuse_entry(chain, "the file is cut short");
-    if (status != PBTS_NOT_FOUND) return refuse_entry(chain, "impossible length");
-    return finish(chain, verifier);
-}
-
 int ledger_chain_open(ledger_chain *out, const char *path) {
-    pbts_ledger_verifier *verifier = NULL;
-    *out = (ledger_chain){ .entries = 0 };
+    *out = (ledger_chain){ .map.path = NULL };
     int code = ledger_map_open(&out->map, path);
-    if (code != LEDGER_OK) return code;
-    pbts_status status = pbts_ledger_verifier_new(&verifier, pbts_mem_system());
-    code = status == PBTS_OK ? verify(out, verifier) : ledger_fail_status(path, status);
-    pbts_ledger_verifier_free(verifier);
+    if (code == LEDGER_OK) code = verify(out);
     if (code != LEDGER_OK) ledger_chain_close(out);
     return code;
 }
@@ -98,75 +60,18 @@ void ledger_chain_close(ledger_chain *chain) {
     ledger_map_close(&chain->map);
 }
 
-pbts_status ledger_chain_restore(const ledger_chain *chain, pbts_txn *txn) {
-    pbts_cursor file;
-    pbts_span entry;
-    pbts_status status;
-    PBTS_TRY(pbts_ledger_file_open(&file, chain->map.bytes));
-    while ((status = pbts_ledger_file_next(&file, &entry)) == PBTS_OK)
-        PBTS_TRY(pbts_ledger_restore(txn, entry));
-    return status == PBTS_NOT_FOUND ? PBTS_OK : status;
-}
-
-static pbts_status put_rows(pbts_txn *txn, pbts_span entry) {
-    pbts_cursor rows;
-    uint32_t count;
-    PBTS_TRY(pbts_ledger_entry_rows(entry, &rows, &count));
-    for (uint32_t i = 0; i < count; i++) {
-        pbts_ledger_account row;
-        PBTS_TRY(pbts_ledger_row_decode(&row, &rows));
-        PBTS_TRY(pbts_ledger_referrer_put(txn, &row));
-    }
-    return PBTS_OK;
-}
-
-/* Values are absolute: a later row of an account replaces the earlier one. */
-pbts_status ledger_chain_put_referrer(const ledger_chain *chain, pbts_txn *txn) {
-    pbts_cursor file;
-    pbts_span entry;
-    pbts_status status;
-    PBTS_TRY(pbts_ledger_file_open(&file, chain->map.bytes));
-    while ((status = pbts_ledger_file_next(&file, &entry)) == PBTS_OK)
-        PBTS_TRY(put_rows(txn, entry));
-    return status == PBTS_NOT_FOUND ? PBTS_OK : status;
-}
-
-static int check_claims(ledger_claims *claims, const ledger_chain *chain) {
-    const char *problem = "", *path = claims->map.path;
-    pbts_bls_public_point owner;
-    pbts_status status = pbts_bls_public_decode(&owner, &chain->params.owner);
-    if (status == PBTS_OK)
-        status = pbts_claims_file_open(&claims->file, &problem, claims->map.bytes, &owner);
-    if (status != PBTS_OK) return ledger_fail(LEDGER_BAD, path, problem);
-    if (memcmp(claims->file.iid, chain->params.iid, sizeof claims->file.iid) != 0)
-        return ledger_fail(LEDGER_BAD, path, "these are the claims of another instance");
-    if (claims->file.sequence == chain->head.sequence) return LEDGER_OK;
-    char why[160];
-    (void)snprintf(why, sizeof why,
-                   "these claims are of entry %" PRIu64 ", the ledger ends with %" PRIu64
-                   ": export both together",
-                   claims->file.sequence, chain->head.sequence);
-    return ledger_fail(LEDGER_BAD, path, why);
-}
-
 int ledger_claims_open(ledger_claims *out, const char *path, const ledger_chain *chain) {
+    const char *problem = "";
     *out = (ledger_claims){ .map.path = NULL };
     int code = ledger_map_open(&out->map, path);
     if (code != LEDGER_OK) return code;
-    code = check_claims(out, chain);
-    if (code != LEDGER_OK) ledger_claims_close(out);
-    return code;
+    pbts_status status =
+        pbts_ledger_file_claims(&out->file, &problem, &chain->file, out->map.bytes);
+    if (status == PBTS_OK) return LEDGER_OK;
+    ledger_claims_close(out);
+    return ledger_fail(LEDGER_BAD, path, problem);
 }
 
 void ledger_claims_close(ledger_claims *claims) {
     ledger_map_close(&claims->map);
-}
-
-pbts_status ledger_claims_put(const ledger_claims *claims, pbts_txn *txn) {
-    pbts_claims_file file = claims->file;
-    pbts_claims_record record;
-    while (pbts_claims_file_next(&file, &record))
-        PBTS_TRY(pbts_tracker_old_claim_put(txn, record.period, record.receiver, record.sender,
-                                            record.infohash, record.bitmap));
-    return PBTS_OK;
 }

@@ -2,8 +2,7 @@
 #ifndef PBTS_APPS_LEDGER_CHAIN_H
 #define PBTS_APPS_LEDGER_CHAIN_H
 
-#include "ledger/claims_file.h"
-#include "ledger/ledger.h"
+#include "ledger/ledger_file.h"
 
 /* Functions that give an int give an exit code, after a message when it is not 0. Zeroed values may
  * be closed. */
@@ -18,15 +17,10 @@ void ledger_map_close(ledger_map *map);
 /* A ledger of which every entry, hash and signature was verified. */
 typedef struct {
     ledger_map map;
-    uint64_t entries;
-    pbts_ledger_head head;
-    pbts_ledger_params params; /* attestation borrows from `map` */
+    pbts_ledger_file file;
 } ledger_chain;
 int ledger_chain_open(ledger_chain *out, const char *path);
 void ledger_chain_close(ledger_chain *chain);
-/* Put the entries back as the ledger of an empty store, or their accounts as its predecessor's. */
-PBTS_MUST_USE pbts_status ledger_chain_restore(const ledger_chain *chain, pbts_txn *txn);
-PBTS_MUST_USE pbts_status ledger_chain_put_referrer(const ledger_chain *chain, pbts_txn *txn);
 
 /* The claims that were exported together with `chain`; nothing else fits. */
 typedef struct {
@@ -35,7 +29,5 @@ typedef struct {
 } ledger_claims;
 int ledger_claims_open(ledger_claims *out, const char *path, const ledger_chain *chain);
 void ledger_claims_close(ledger_claims *claims);
-/* Put them as old claims. */
-PBTS_MUST_USE pbts_status ledger_claims_put(const ledger_claims *claims, pbts_txn *txn);
 
 #endif

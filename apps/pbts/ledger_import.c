@@ -58,12 +58,13 @@ static int read_key(importing *i) {
     int code = ledger_key_read_file(&i->secret, i->options->key);
     if (code != LEDGER_OK) return code;
     pbts_bls_public_of(&own, &i->secret);
-    if (memcmp(own.bytes, i->chain.params.owner.bytes, sizeof own.bytes) == 0) return LEDGER_OK;
+    if (memcmp(own.bytes, i->chain.file.params.owner.bytes, sizeof own.bytes) == 0)
+        return LEDGER_OK;
     return ledger_fail(LEDGER_BAD, i->options->key, "this is not the key of the ledger's owner");
 }
 
 static int read_referrer(importing *i) {
-    const pbts_ledger_params *params = &i->chain.params;
+    const pbts_ledger_params *params = &i->chain.file.params;
     const char *path = i->options->referrer;
     if (!params->has_referrer && path != NULL)
         return ledger_fail(LEDGER_BAD, path, "this instance has no predecessor");
@@ -73,9 +74,9 @@ static int read_referrer(importing *i) {
                            "this instance has a predecessor; give its export with --referrer");
     int code = ledger_chain_open(&i->referrer, path);
     if (code != LEDGER_OK) return code;
-    if (memcmp(i->referrer.params.iid, params->referrer_iid, sizeof params->referrer_iid) != 0)
+    if (memcmp(i->referrer.file.params.iid, params->referrer_iid, sizeof params->referrer_iid) != 0)
         return ledger_fail(LEDGER_BAD, path, "this is the ledger of another predecessor");
-    if (i->referrer.head.epoch >= params->referrer_last_epoch) return LEDGER_OK;
+    if (i->referrer.file.head.epoch >= params->referrer_last_epoch) return LEDGER_OK;
     return ledger_fail(LEDGER_BAD, path, "it ends before the successor took over; export it again");
 }
 
@@ -130,9 +131,10 @@ static int write_key(importing *i) {
 
 static pbts_status put_all(importing *i, pbts_txn *txn) {
     bool has_claims = i->options->claims != NULL;
-    PBTS_TRY(ledger_chain_restore(&i->chain, txn));
-    if (i->chain.params.has_referrer) PBTS_TRY(ledger_chain_put_referrer(&i->referrer, txn));
-    if (has_claims) PBTS_TRY(ledger_claims_put(&i->claims, txn));
+    PBTS_TRY(pbts_ledger_file_restore(txn, &i->chain.file));
+    if (i->chain.file.params.has_referrer)
+        PBTS_TRY(pbts_ledger_file_put_referrer(txn, &i->referrer.file));
+    if (has_claims) PBTS_TRY(pbts_tracker_old_claims_put(txn, &i->claims.file));
     return pbts_tracker_restored(txn, has_claims);
 }
 
@@ -202,7 +204,7 @@ static int import(const import_options *options) {
     int code = read_all(&i);
     if (code == LEDGER_OK) code = write_all(&i);
     if (code == LEDGER_OK) {
-        (void)printf("imported %" PRIu64 " entries", i.chain.entries);
+        (void)printf("imported %" PRIu64 " entries", i.chain.file.entries);
         if (options->claims != NULL) (void)printf(" and %" PRIu64 " claims", i.claims.file.count);
         (void)printf(" into %s\nstart it: pbts-tracker --data %s\n", options->data, options->data);
     }

@@ -64,6 +64,15 @@ pbts_status pbts_tracker_old_claim_put(pbts_txn *txn, uint32_t period,
     return put_union(txn, pbts_writer_span(&writer), bitmap);
 }
 
+pbts_status pbts_tracker_old_claims_put(pbts_txn *txn, const pbts_claims_file *file) {
+    pbts_claims_file claims = *file;
+    pbts_claims_record record;
+    while (pbts_claims_file_next(&claims, &record))
+        PBTS_TRY(pbts_tracker_old_claim_put(txn, record.period, record.receiver, record.sender,
+                                            record.infohash, record.bitmap));
+    return PBTS_OK;
+}
+
 /* The INIT entry names the predecessor but not what it had: taken for neither sealed nor counted.
  */
 static pbts_status restore_predecessor(pbts_txn *txn) {
