@@ -53,6 +53,15 @@ def sources(*suffixes, folders=CODE_FOLDERS):
                   if p.suffix in suffixes)
 
 
+def shell_scripts():
+    """Files that name a shell in their first line."""
+    files = [ROOT / "run", ROOT / "test"]
+    for folder in (".ci", "tools", "tests", "bench", "deploy"):
+        files += [p for p in (ROOT / folder).rglob("*") if p.is_file()]
+    return sorted(str(p.relative_to(ROOT)) for p in files
+                  if re.match(rb"#!.*\b(ba)?sh\b", p.read_bytes()[:80]))
+
+
 def file_name(test_name):
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", test_name)
 
@@ -146,8 +155,10 @@ class Runner:
             ("headers alone, clang", ["tools/check_headers.sh", "clang"]),
             ("format", clang_format),
             ("cppcheck", cppcheck),
-            ("scripts parse", ["bash", "-c", SCRIPTS_PARSE]),
+            ("scripts parse", ["bash", "-c", SCRIPTS_PARSE, "parse", *shell_scripts()]),
         ]
+        if shutil.which("shellcheck"):
+            table.append(("shellcheck", ["shellcheck", *shell_scripts()]))
         pages = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "man").glob("*.[1-8]"))
         if pages and shutil.which("mandoc"):
             table.append(("manual pages", ["mandoc", "-Tlint", "-Wwarning", *pages]))
@@ -170,7 +181,7 @@ class Runner:
         if not self.configure("tsan"):
             return
         unit = [Path(program).name for name, program in self.unit_tests("tsan") if threaded(name)]
-        apps = [p for p in PROGRAMS if list((ROOT / "apps" / p).rglob("*.c"))]
+        apps = [p for p in PROGRAMS if (ROOT / "apps" / p / "main.c").exists()]
         if unit or apps:
             self.build("tsan", [*apps, *unit])
 
@@ -287,7 +298,7 @@ class Runner:
 UNIT_ENV = {"CMOCKA_MESSAGE_OUTPUT": "TAP"}
 SCRIPTS_PARSE = r"""
 set -e
-for f in run test .ci/run $(find tools tests bench deploy -type f -name '*.sh'); do bash -n "$f"; done
+for f; do bash -n "$f"; done
 find tools tests bench -type f -name '*.py' -print0 | xargs -0 -r python3 -c '
 import ast, sys
 for name in sys.argv[1:]: ast.parse(open(name, encoding="utf-8").read(), name)'
