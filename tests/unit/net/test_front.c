@@ -1,6 +1,6 @@
 /* The front with a toy protocol over real sockets. A line "a<text>" is answered with the line;
- * "l" is answered and ends; "h" is not ours; "x" is refused with an answer. "p<text>" may come
- * first as a preamble. */
+ * "s" too, but slowly; "l" is answered and ends; "h" is not ours; "x" is refused with an answer.
+ * "p<text>" may come first as a preamble. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,6 +38,7 @@ static pbts_front_verdict on_request(void *host, pbts_writer *out, size_t *consu
         pbts_write_text(out, "no\n");
         return PBTS_FRONT_REFUSED;
     }
+    if (bytes.data[0] == 's') usleep(400 * 1000);
     pbts_write_bytes(out, (pbts_span){ bytes.data, len });
     *consumed = len;
     return bytes.data[0] == 'l' ? PBTS_FRONT_LAST : PBTS_FRONT_ANSWERED;
@@ -66,7 +67,7 @@ static void *run(void *front) {
     return NULL;
 }
 
-static void begin(struct fixture *fixture, uint32_t head_ms, uint32_t idle_ms) {
+static void open_front(struct fixture *fixture, uint32_t head_ms, uint32_t idle_ms) {
     pbts_front_host host = {
         .host = fixture, .request = on_request, .preamble = on_preamble, .hand_over = on_hand_over
     };
@@ -77,13 +78,18 @@ static void begin(struct fixture *fixture, uint32_t head_ms, uint32_t idle_ms) {
                                  .write_timeout_ms = 5000,
                                  .linger_ms = 500,
                                  .busy_answer = pbts_span_text("busy\n") };
-    int fd;
+    int fd, buffer = 4 * 1024 * 1024;
     memset(fixture, 0, sizeof *fixture);
     assert_int_equal(pbts_addr_parse(&fixture->addr, pbts_span_text("127.0.0.1")), PBTS_OK);
     assert_int_equal(pipe(fixture->handed), 0);
     assert_int_equal(pbts_front_new(&fixture->front, &config, &host), PBTS_OK);
     assert_int_equal(pbts_socket_listen_tcp(&fd, &fixture->addr.port, &fixture->addr), PBTS_OK);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer); /* what it accepts has it too */
     assert_int_equal(pbts_front_listen(fixture->front, fd), PBTS_OK);
+}
+
+static void begin(struct fixture *fixture, uint32_t head_ms, uint32_t idle_ms) {
+    open_front(fixture, head_ms, idle_ms);
     assert_int_equal(pthread_create(&fixture->thread, NULL, run, fixture->front), 0);
 }
 
@@ -219,6 +225,33 @@ static void whoever_takes_over_reads_from_the_first_unanswered_byte(void **state
     }
     assert_true(atomic_load(&fixture.preambles) > 20);
     free(got);
+    end(&fixture);
+}
+
+/* All of it waits when the front looks again: no further edge will come. */
+static void a_burst_longer_than_a_turn_is_answered_to_its_end(void **state) {
+    struct fixture fixture;
+    static uint8_t text[180 * 1024], got[sizeof text];
+    begin(&fixture, 5000, 5000);
+    int fd = dial(&fixture);
+    send_text(fd, "a\n", 2);
+    expect(fd, "a\n");
+    memset(text, 'a', sizeof text);
+    for (size_t i = 511; i < sizeof text; i += 512) text[i] = '\n';
+    send_text(fd, "s\n", 2);
+    usleep(20 * 1000); /* it is being answered now */
+    size_t sent = 0;
+    for (unsigned pause = 0; pause < 20 && sent < sizeof text; pause++) {
+        ssize_t more = send(fd, text + sent, sizeof text - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (more > 0) sent += (size_t)more;
+        usleep(5000);
+    }
+    sent = sent / 512 * 512;
+    assert_true(sent > 4 * PBTS_FRONT_PEEK_MAX);
+    expect(fd, "s\n");
+    assert_int_equal(read_up_to(fd, got, sent), sent);
+    assert_memory_equal(got, text, sent);
+    close(fd);
     end(&fixture);
 }
 
@@ -374,6 +407,7 @@ static void every_allocation_that_fails_gives_no_memory_and_leaks_nothing(void *
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_takes_over_reads_from_the_first_unanswered_byte),
+        cmocka_unit_test(a_burst_longer_than_a_turn_is_answered_to_its_end),
         cmocka_unit_test(the_last_answer_arrives_whatever_lies_behind_its_request),
         cmocka_unit_test(a_peer_that_shut_its_side_down_gets_its_answers),
         cmocka_unit_test(deadlines_hold_for_silent_slow_and_idle_connections),
