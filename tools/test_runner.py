@@ -20,7 +20,6 @@ is the same. PBTS_TEST_DATA, a folder of published test vectors, is passed on wh
 set to ../shared/data when that is there.
 """
 import argparse
-import json
 import os
 import re
 import shutil
@@ -131,12 +130,12 @@ class Runner:
             self.built[name] = self.simple(name, command, limit_s)
         return self.built[name]
 
-    def unit_tests(self, preset):
-        """(name, program) of every unit test that CMake knows in this build."""
-        shown = subprocess.run(["ctest", "--test-dir", str(BUILD / preset), "--show-only=json-v1"],
-                               capture_output=True, text=True, check=False)
-        tests = json.loads(shown.stdout or "{}").get("tests", [])
-        return sorted((t["name"], t["command"][0]) for t in tests if t.get("command"))
+    @staticmethod
+    def unit_tests(preset):
+        """(name, program) of every unit test, built or not; cmake/PbtsModules.cmake names them."""
+        files = sorted((ROOT / "tests/unit").glob("*/test_*.c"))
+        return [(f"{f.parent.name}/{f.stem}",
+                 BUILD / preset / "tests" / f"unit_{f.parent.name}_{f.stem}") for f in files]
 
     # stages ------------------------------------------------------------------------------
 
@@ -180,7 +179,7 @@ class Runner:
         """Only what TSan is asked about: the programs and the unit tests with threads."""
         if not self.configure("tsan"):
             return
-        unit = [Path(program).name for name, program in self.unit_tests("tsan") if threaded(name)]
+        unit = [program.name for name, program in self.unit_tests("tsan") if threaded(name)]
         apps = [p for p in PROGRAMS if (ROOT / "apps" / p / "main.c").exists()]
         if unit or apps:
             self.build("tsan", [*apps, *unit])
@@ -188,7 +187,7 @@ class Runner:
     def unit(self):
         self.build("asan")
         self.in_parallel([
-            lambda n=name, p=program: self.program(f"unit/{n}", [p], UNIT_LIMIT_S, UNIT_ENV)
+            lambda n=name, p=program: self.program(f"unit/{n}", [str(p)], UNIT_LIMIT_S, UNIT_ENV)
             for name, program in self.unit_tests("asan") if self.ready(f"unit/{name}", program)])
         if self.wanted("unit/constant time"):
             self.constant_time()
@@ -211,14 +210,14 @@ class Runner:
         self.build_tsan()
         wrap = personality()
         self.in_parallel([
-            lambda n=name, p=program: self.program(f"tsan/{n}", [*wrap, p], UNIT_LIMIT_S, UNIT_ENV)
+            lambda n=name, p=program: self.program(f"tsan/{n}", [*wrap, str(p)], UNIT_LIMIT_S, UNIT_ENV)
             for name, program in self.unit_tests("tsan")
             if threaded(name) and self.ready(f"tsan/{name}", program)])
 
     def ready(self, name, program):
         if not self.wanted(name):
             return False
-        if not Path(program).exists():
+        if not program.exists():
             self.report.add(name, "fail", 0, why="was not built")
             return False
         return True
