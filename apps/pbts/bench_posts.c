@@ -9,33 +9,38 @@
 
 typedef struct {
     CURL *curl;
+    const struct post_run *run;
     uint32_t job;
     char url[512];
-    uint8_t body[PBTS_POSTS_BODY_MAX];
-    uint8_t answer[PBTS_POSTS_ANSWER_MAX];
+    uint8_t *body, *answer; /* one piece of memory */
     size_t answer_len;
 } post_lane;
 
-typedef struct {
+typedef struct post_run {
     const pbts_posts *posts;
     CURLM *multi;
     struct curl_slist *headers;
     post_lane *lanes;
     uint32_t next_job, done;
+    size_t body_max, answer_max;
 } post_run;
 
 static size_t on_answer(char *bytes, size_t size, size_t count, void *host) {
     post_lane *lane = host;
     size_t len = size * count;
-    if (len > sizeof lane->answer - lane->answer_len) return 0; /* libcurl then fails the request */
+    if (len > lane->run->answer_max - lane->answer_len)
+        return 0; /* libcurl then fails the request */
     memcpy(lane->answer + lane->answer_len, bytes, len);
     lane->answer_len += len;
     return len;
 }
 
 static bool open_lane(post_run *run, post_lane *lane) {
+    lane->run = run;
     lane->curl = curl_easy_init();
-    if (!lane->curl) return false;
+    lane->body = malloc(run->body_max + run->answer_max);
+    if (!lane->curl || !lane->body) return false;
+    lane->answer = lane->body + run->body_max;
     curl_easy_setopt(lane->curl, CURLOPT_HTTPHEADER, run->headers);
     curl_easy_setopt(lane->curl, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(lane->curl, CURLOPT_WRITEDATA, lane);
@@ -52,7 +57,7 @@ static bool start_job(post_run *run, post_lane *lane) {
     lane->job = run->next_job++;
     lane->answer_len = 0;
     pbts_writer url = pbts_writer_over((uint8_t *)lane->url, sizeof lane->url);
-    pbts_writer body = pbts_writer_over(lane->body, sizeof lane->body);
+    pbts_writer body = pbts_writer_over(lane->body, run->body_max);
     pbts_write_text(&url, posts->tracker);
     if (!posts->fill(posts->host, &url, &body, lane->job)) return false;
     pbts_write_u8(&url, 0);
@@ -93,9 +98,11 @@ static bool turn(post_run *run) {
 
 static void close_all(post_run *run) {
     for (uint32_t i = 0; run->lanes && i < run->posts->lanes; i++) {
-        if (!run->lanes[i].curl) continue;
-        curl_multi_remove_handle(run->multi, run->lanes[i].curl);
-        curl_easy_cleanup(run->lanes[i].curl);
+        if (run->lanes[i].curl) {
+            curl_multi_remove_handle(run->multi, run->lanes[i].curl);
+            curl_easy_cleanup(run->lanes[i].curl);
+        }
+        free(run->lanes[i].body);
     }
     free(run->lanes);
     curl_slist_free_all(run->headers);
@@ -103,7 +110,10 @@ static void close_all(post_run *run) {
 }
 
 bool pbts_posts_run(const pbts_posts *posts) {
-    post_run run = { .posts = posts, .multi = curl_multi_init() };
+    post_run run = { .posts = posts,
+                     .multi = curl_multi_init(),
+                     .body_max = posts->body_max ? posts->body_max : PBTS_POSTS_BODY_MAX,
+                     .answer_max = posts->answer_max ? posts->answer_max : PBTS_POSTS_ANSWER_MAX };
     char header[128];
     snprintf(header, sizeof header, "Content-Type: %s", posts->content_type);
     run.headers = curl_slist_append(NULL, header);

@@ -15,6 +15,7 @@ typedef struct {
     const char *content_type; /* of the bodies */
     const char *header;       /* one more header line; NULL: none */
     uint32_t jobs, lanes;
+    size_t body_max, answer_max; /* bytes; 0: PBTS_POSTS_BODY_MAX, PBTS_POSTS_ANSWER_MAX */
     /* Write the path and body of a job; false stops everything. */
     bool (*fill)(void *host, pbts_writer *path, pbts_writer *body, uint32_t job);
     /* Take the answer of a job; false stops everything. */

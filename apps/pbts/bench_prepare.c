@@ -4,9 +4,7 @@
  * the key is forgotten; each torrent has one piece. What stays are two files for `bench announce`:
  * passkeys.txt and torrents.txt (infohashes in hex).
  */
-#include <curl/curl.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +13,9 @@
 #include "bench.h"
 #include "bench_lines.h"
 #include "bench_posts.h"
-#include "bls/bls.h"
+#include "bench_tracker.h"
 #include "codec/text.h"
-#include "receipt/receipt.h"
 #include "torrent/builder.h"
-#include "wire/announce.h"
 
 enum { PREPARE_MAX = 4 << 20, PIECE_LEN = PBTS_PIECE_LENGTH_MIN };
 
@@ -40,8 +36,9 @@ static const char help[] =
 
 typedef struct {
     const char *tracker, *out;
-    const char *passkeys_file; /* NULL: register new users */
-    char authorization[160];   /* header line with the administrator's token; empty: none. Secret */
+    const char *passkeys_file;                        /* NULL: register new users */
+    char authorization[PBTS_BENCH_AUTHORIZATION_LEN]; /* header line with the administrator's token;
+                                                         empty: none. Secret */
     uint32_t users, torrents, lanes;
     uint8_t iid[PBTS_IID_LEN];
     uint32_t tag; /* random: tells this call's users from those of others */
@@ -61,45 +58,23 @@ static bool explain(const char *what, long http_status, pbts_span answer) {
     return false;
 }
 
-static void write_base64_field(pbts_writer *body, const char *name, pbts_span bytes) {
-    pbts_write_text(body, ",\"");
-    pbts_write_text(body, name);
-    pbts_write_text(body, "\":\"");
-    pbts_base64_encode(body, bytes);
-    pbts_write_text(body, "\"");
-}
-
 static bool fill_user(void *host, pbts_writer *path, pbts_writer *body, uint32_t job) {
     preparation *all = host;
     char uid[PBTS_UID_LEN_MAX + 1];
     snprintf(uid, sizeof uid, "bench-%08x-%u", all->tag, job);
     pbts_bls_secret secret;
     pbts_bls_public key;
-    pbts_bls_signature signature;
     if (pbts_bls_generate(&secret, pbts_random_system()) != PBTS_OK) return false;
     pbts_bls_public_of(&key, &secret);
-    uint8_t bytes[PBTS_MESSAGE_MAX];
-    pbts_writer message = pbts_writer_over(bytes, sizeof bytes);
-    pbts_message_register(&message, all->iid, &key, pbts_span_text(uid));
-    pbts_bls_sign(&signature, &secret, PBTS_BLS_REGISTER, pbts_writer_span(&message));
-    pbts_wipe(&secret, sizeof secret);
     pbts_write_text(path, "/register");
-    pbts_write_text(body, "{\"user_id\":\"");
-    pbts_write_text(body, uid);
-    pbts_write_text(body, "\"");
-    write_base64_field(body, "public_key", PBTS_SPAN_OF(key.bytes));
-    write_base64_field(body, "signature", PBTS_SPAN_OF(signature.bytes));
-    pbts_write_text(body, "}");
+    pbts_bench_write_registration(body, all->iid, uid, &key, &secret);
+    pbts_wipe(&secret, sizeof secret);
     return true;
 }
 
 static bool take_user(void *host, uint32_t job, long http_status, pbts_span answer) {
     preparation *all = host;
-    json_t *json = json_loadb((const char *)answer.data, answer.len, 0, NULL);
-    const char *passkey = json_string_value(json_object_get(json, "passkey"));
-    bool ok = http_status / 100 == 2 && passkey && strlen(passkey) == PBTS_PASSKEY_LEN;
-    if (ok) memcpy(all->passkeys[job], passkey, PBTS_PASSKEY_LEN + 1);
-    json_decref(json);
+    bool ok = http_status / 100 == 2 && pbts_bench_read_passkey(all->passkeys[job], answer);
     return ok || explain("register", http_status, answer);
 }
 
@@ -167,50 +142,6 @@ static bool write_torrents(const preparation *all) {
     return fclose(file) == 0;
 }
 
-typedef struct {
-    size_t len;
-    char text[65536];
-} params_answer;
-
-static size_t on_params(char *bytes, size_t size, size_t count, void *host) {
-    params_answer *answer = host;
-    size_t len = size * count;
-    if (len > sizeof answer->text - answer->len) return 0;
-    memcpy(answer->text + answer->len, bytes, len);
-    answer->len += len;
-    return len;
-}
-
-/* The instance's name, in hex or base64. */
-static bool read_iid(preparation *all, const params_answer *answer) {
-    json_t *json = json_loadb(answer->text, answer->len, 0, NULL);
-    const char *iid = json_string_value(json_object_get(json, "iid"));
-    bool ok =
-        iid && (pbts_hex_decode_exact(all->iid, PBTS_IID_LEN, pbts_span_text(iid)) == PBTS_OK ||
-                pbts_base64_decode_exact(all->iid, PBTS_IID_LEN, pbts_span_text(iid)) == PBTS_OK);
-    json_decref(json);
-    if (!ok) fprintf(stderr, "pbts bench prepare: %s/params names no iid\n", all->tracker);
-    return ok;
-}
-
-static bool fetch_iid(preparation *all) {
-    params_answer answer;
-    char url[512];
-    snprintf(url, sizeof url, "%s/params", all->tracker);
-    answer.len = 0;
-    CURL *curl = curl_easy_init();
-    if (!curl) return false;
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_params);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 10000L);
-    CURLcode result = curl_easy_perform(curl);
-    curl_easy_cleanup(curl);
-    if (result == CURLE_OK) return read_iid(all, &answer);
-    fprintf(stderr, "%s: %s\n", url, curl_easy_strerror(result));
-    return false;
-}
-
 static bool post_users(preparation *all) {
     pbts_posts posts = { .what = "users",
                          .tracker = all->tracker,
@@ -246,8 +177,9 @@ static bool prepare(preparation *all) {
     bool ok = all->users > 0 && all->passkeys && all->infohashes &&
               pbts_random_fill(pbts_random_system(), tag, sizeof tag) == PBTS_OK;
     if (ok) memcpy(&all->tag, tag, sizeof tag);
-    ok = ok && fetch_iid(all) && (all->passkeys_file || post_users(all)) && post_torrents(all) &&
-         write_passkeys(all) && write_torrents(all);
+    ok = ok && pbts_bench_fetch_iid(all->iid, all->tracker) &&
+         (all->passkeys_file || post_users(all)) && post_torrents(all) && write_passkeys(all) &&
+         write_torrents(all);
     free(all->passkeys);
     free(all->infohashes);
     return ok;
@@ -259,26 +191,12 @@ static uint32_t number_of(const char *text) {
     return *end == 0 && value <= PREPARE_MAX ? (uint32_t)value : 0;
 }
 
-static bool read_token(preparation *all, const char *path) {
-    char token[128] = "";
-    FILE *file = fopen(path, "re");
-    bool ok = file && fgets(token, sizeof token, file);
-    if (file) fclose(file);
-    token[strcspn(token, "\r\n")] = 0;
-    if (ok)
-        snprintf(all->authorization, sizeof all->authorization, "Authorization: Bearer %s", token);
-    else
-        fprintf(stderr, "pbts bench prepare: %s: no token can be read there\n", path);
-    pbts_wipe(token, sizeof token);
-    return ok;
-}
-
 static bool apply(preparation *all, int option, const char *value) {
     switch (option) {
     case 't': all->tracker = value; return true;
     case 'o': all->out = value; return true;
     case 'p': all->passkeys_file = value; return true;
-    case 'a': return read_token(all, value);
+    case 'a': return pbts_bench_read_token(all->authorization, value);
     case 'u': all->users = number_of(value); return fits(all->users, "users");
     case 'n': all->torrents = number_of(value); return fits(all->torrents, "torrents");
     case 'l':
