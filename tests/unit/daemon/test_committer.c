@@ -84,6 +84,7 @@ static void operations_are_grouped_and_each_gets_its_own_outcome(void **state) {
         assert_int_equal(committer_submit(fixture->app.committer, &jobs[i].op), PBTS_REFUSAL_NONE);
     }
     wait_for(&done, COUNT);
+    assert_int_equal(committer_waiting(fixture->app.committer), 0);
     for (unsigned i = 0; i < COUNT; i++) {
         bool first = i < COUNT / 2;
         assert_int_equal(jobs[i].op.refusal, first ? PBTS_REFUSAL_NONE : PBTS_REFUSAL_UID_TAKEN);
