@@ -114,43 +114,59 @@ def two_senders_race(daemon, alice, bob, carol, torrent):
 
 
 def held_credit_races(daemon, helper):
-    """A receiver takes more than it may; then many racing reports make it recover."""
-    sender, taker = (s.Signer(helper, daemon, uid) for uid in ("held.s", "held.r"))
+    """A receiver takes more than it may; then many racing reports make it recover. Twice, with
+    another sender, so that what was released stays released."""
+    taker = s.Signer(helper, daemon, "held.r")
     others = [s.Signer(helper, daemon, f"held.t{n}") for n in range(8)]
-    torrent = s.Torrent("money.held", pieces=256, piece_length=16384, last=16384)
-    sender.add_torrent(torrent)
-    taken = range(160)
-    got = counted(race(daemon, bodies(sender.report_body(
-        [taker.cumulative(sender, torrent, taken)])) * 2))
-    held = sender.user()["held_bytes"]
-    t.check("what the receiver's balance does not cover is held, and counted as its debit",
-            got[1] + got[2] == size(torrent, taken) and held == got[2] > 0 and
-            taker.user()["owed_bytes"] == held and
-            taker.user()["down_bytes"] == size(torrent, taken), (got, held))
-    requests, given = [], []
+    senders = []
+    for turn, taken in (("first", 160), ("second", 700)):
+        senders.append(s.Signer(helper, daemon, f"held.{turn}"))
+        torrent = s_torrent(senders[-1], f"money.held.{turn}", 800)
+        hold(daemon, senders[-1], taker, torrent, taken, turn)
+        recover(daemon, senders[-1], taker, others, torrent, taken, turn)
+    kept = senders[0].user()
+    t.check("what the first sender got stays as it was",
+            kept["up_bytes"] == INIT + 160 * 16384 and kept["held_bytes"] == 0, kept)
+    t.check("the sum over all of them is zero", balance(taker, *senders, *others) == 0)
+
+
+def hold(daemon, sender, taker, torrent, taken, turn):
+    """In five reports of different pieces, each sent twice at once."""
+    part, before, requests = taken // 5, taker.user()["down_bytes"], []
+    for n in range(5):
+        requests += bodies(sender.report_body([taker.cumulative(
+            sender, torrent, range(n * part, n * part + part))]))
+    got, now, owing = counted(race(daemon, requests)), sender.user(), taker.user()
+    size_all = size(torrent, range(taken))
+    t.check(f"the {turn} time what the receiver's balance does not cover is held, as its debit",
+            got[1] + got[2] == size_all and now["held_bytes"] == got[2] > 0 and
+            owing["owed_bytes"] == got[2] and owing["down_bytes"] == before + size_all and
+            now["up_bytes"] == INIT + got[1], (got, now, owing))
+
+
+def recover(daemon, sender, taker, others, torrent, taken, turn):
+    """The receiver serves others: a little, then enough."""
+    held, up = sender.user()["held_bytes"], taker.user()["up_bytes"]
+    requests = []
     for n, other in enumerate(others):
         pieces = range(8 * n, 8 * n + 8)
-        given += pieces
         requests += bodies(taker.report_body([other.cumulative(taker, torrent, pieces)]))
         requests += bodies(taker.report_body([other.piece(taker, torrent, i) for i in pieces]))
-    got = counted(race(daemon, requests))
-    now, owed = sender.user(), taker.user()["owed_bytes"]
-    t.check("the racing reports counted once each",
-            got[:3] == (64, size(torrent, given), 0) and
-            taker.user()["up_bytes"] == INIT + size(torrent, given), got)
-    t.check("held credit moved to its sender's credit exactly once",
-            now["up_bytes"] + now["held_bytes"] == INIT + size(torrent, taken) and
-            now["held_bytes"] == owed < held, (now, owed))
+    got, now, owing = counted(race(daemon, requests)), sender.user(), taker.user()
+    t.check(f"the {turn} time the racing reports count once each",
+            got[:3] == (64, 64 * 16384, 0) and owing["up_bytes"] == up + 64 * 16384, got)
+    t.check(f"the {turn} time held credit moves to its sender's credit exactly once",
+            now["up_bytes"] + now["held_bytes"] == INIT + size(torrent, range(taken)) and
+            now["held_bytes"] == owing["owed_bytes"] < held, (held, now, owing))
     requests = []
     for n, other in enumerate(others):
         requests += bodies(taker.report_body([other.cumulative(taker, torrent, range(
             64 + 24 * n, 64 + 24 * n + 24))]))
     race(daemon, requests)
-    now = sender.user()
-    t.check("when the receiver has recovered nothing is held any more",
-            now["held_bytes"] == taker.user()["owed_bytes"] == 0 and
-            now["up_bytes"] == INIT + size(torrent, taken), now)
-    t.check("the sum over all of them is zero", balance(sender, taker, *others) == 0)
+    now, owing = sender.user(), taker.user()
+    t.check(f"the {turn} time nothing is held when the receiver has recovered",
+            now["held_bytes"] == owing["owed_bytes"] == 0 and
+            now["up_bytes"] == INIT + size(torrent, range(taken)), (now, owing))
 
 
 def largest_report(alice, bob):

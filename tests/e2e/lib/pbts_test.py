@@ -10,6 +10,7 @@ A test script:
 Daemons listen on ports that the kernel picks and keep their data in a folder of the test's.
 Nothing is ever ended but by the id of a process that was started here.
 """
+import atexit
 import json
 import os
 import re
@@ -47,11 +48,17 @@ def skip(name, why):
     print(f"# {why}", flush=True)
 
 
-def finish():
+@atexit.register
+def end_children():
+    """Also when a test breaks off with an exception."""
     for process in _children:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def finish():
+    end_children()
     sys.exit(1 if _failed else 0)
 
 
