@@ -370,6 +370,7 @@ pbts_status pbts_tracker_policy_set(pbts_tracker *tracker, const pbts_policy *po
     /* The swarms were built for these two. */
     slot->interval_s = old->interval_s;
     slot->peers_per_user_max = old->peers_per_user_max;
+    if (slot->min_interval_s > slot->interval_s) slot->min_interval_s = slot->interval_s;
     atomic_store_explicit(&tracker->policy_at, next, memory_order_release);
     return PBTS_OK;
 }

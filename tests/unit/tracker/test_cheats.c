@@ -91,6 +91,28 @@ static void a_clock_that_goes_back_leaves_no_receipt_newer_than_the_ledger(void 
     finish(w);
 }
 
+static void a_verdict_tells_of_the_commit_that_worked(void **state) {
+    (void)state;
+    world *w = world_new(NULL, 2, 1);
+    pbts_checked_report *checked;
+    pbts_statement s = world_piece(w, 1, 0, 0, 0);
+    pbts_report report = world_report_of(w, 0, &s, 1);
+    assert_int_equal(pbts_check_report(w->tracker, &checked, &report, w->now), PBTS_REFUSAL_NONE);
+    pbts_commit *commit = world_begin(w);
+    assert_int_equal(pbts_commit_report(commit, checked), PBTS_REFUSAL_NONE);
+    assert_int_equal(pbts_checked_report_verdict(checked, 0).credited_bytes, PIECES(1));
+    pbts_commit_abort(commit);
+    assert_int_equal(world_report_one(w, 0, s).credited_pieces, 1); /* another was faster */
+    commit = world_begin(w);
+    assert_int_equal(pbts_commit_report(commit, checked), PBTS_REFUSAL_NONE);
+    assert_int_equal(pbts_commit_end(commit), PBTS_OK);
+    pbts_verdict verdict = pbts_checked_report_verdict(checked, 0);
+    assert_int_equal(verdict.duplicate_pieces, 1);
+    assert_int_equal(verdict.credited_bytes, 0);
+    pbts_checked_report_free(checked);
+    finish(w);
+}
+
 static void a_period_ends_at_its_last_epoch(void **state) {
     (void)state;
     world *w = world_new(NULL, 2, 1);
@@ -156,7 +178,7 @@ static void an_error_of_the_submitter_is_not_cancelled_by_a_statements(void **st
     pbts_verdict verdict;
     pbts_statement s = world_piece(w, 1, 0, 0, 0);
     pbts_report report = world_report_of(w, 0, &s, 1);
-    pbts_bls_g1_point shift = decoded(&s.signature);
+    pbts_bls_g1_point shift = decoded(&report.signature);
     pbts_bls_signature good = s.signature, back;
     shift_by(&report.signature, &shift, false);
     shift_by(&s.signature, &shift, true); /* the plain sum of both is as before */
@@ -330,8 +352,9 @@ static void totals_set_by_hand_leave_room_for_what_is_held(void **state) {
                      PBTS_REFUSAL_TOTALS_FULL);
     world_set_totals(w, 0, most - PIECES(4), 0);
     /* Now not one byte more may be earned, held or not. */
-    assert_int_equal(world_report_one(w, 0, world_piece(w, 1, 0, 0, 5)).refusal,
-                     PBTS_REFUSAL_TOTALS_FULL);
+    pbts_verdict v = world_report_one(w, 0, world_piece(w, 1, 0, 0, 5));
+    assert_int_equal(v.refusal, PBTS_REFUSAL_TOTALS_FULL);
+    assert_int_equal(v.credited_pieces + v.credited_bytes + v.held_bytes, 0);
     world_set_totals(w, 1, PIECES(100), PIECES(5)); /* what is held comes free */
     assert_int_equal(world_user(w, 0).up_bytes, most);
     assert_int_equal(world_user(w, 0).held_bytes, 0);
@@ -376,11 +399,14 @@ static void held_credit_keeps_its_order_over_commits_and_restarts(void **state) 
         if (i % 3 == 0) world_restart(w);
     }
     assert_int_equal(world_user(w, 5).owed_bytes, PIECES(9));
+    pbts_tracker_stats stats;
     for (uint32_t paid = 1; paid < 10; paid++) {
         world_set_totals(w, 5, PIECES(paid + 1), PIECES(10));
         /* One more piece is covered: it goes to the next in turn. */
         size_t next = paid % 5;
         assert_int_equal(world_user(w, next).up_bytes, PIECES(2 + paid / 5));
+        pbts_tracker_stats_read(w->tracker, &stats);
+        assert_int_equal(stats.held_bytes, PIECES(9 - paid));
         if (paid % 4 == 0) world_restart(w);
     }
     assert_int_equal(world_user(w, 5).owed_bytes, 0);
@@ -464,6 +490,7 @@ int main(void) {
         cmocka_unit_test(two_checks_of_one_receipt_before_any_commit_pay_once),
         cmocka_unit_test(a_report_is_judged_by_the_claims_at_its_commit),
         cmocka_unit_test(a_clock_that_goes_back_leaves_no_receipt_newer_than_the_ledger),
+        cmocka_unit_test(a_verdict_tells_of_the_commit_that_worked),
         cmocka_unit_test(a_period_ends_at_its_last_epoch),
         cmocka_unit_test(directions_and_torrents_are_claimed_apart),
         cmocka_unit_test(an_error_of_the_submitter_is_not_cancelled_by_a_statements),

@@ -171,18 +171,16 @@ static void a_commit_that_fails_for_want_of_memory_changes_nothing(void **state)
 static void totals_are_set_whole_or_not_at_all(void **state) {
     (void)state;
     counting_mem mem;
-    world *w = world_on(&mem, 4, 1);
-    uint8_t bits[WORLD_SET_LEN];
-    world_set(bits, "0-9"); /* user1 owes user0, who owes user3 */
-    world_report_one(w, 0, world_cumulative(w, 1, 0, 0, bits));
-    world_report_one(w, 3, world_cumulative(w, 0, 3, 0, bits));
+    world *w = world_on(&mem, 14, 1);
+    /* user0 owes a piece to each of twelve, so the release touches more than fit at first. */
+    for (size_t i = 1; i <= 12; i++) world_report_one(w, i, world_piece(w, 0, i, 0, (uint32_t)i));
     for (size_t failures = 0;; failures++) {
         snapshot before = snapshot_of(w);
         mem.fail_at = mem.asked + failures;
         pbts_commit *commit;
         if (pbts_commit_begin(&commit, w->tracker, w->now) != PBTS_OK) continue;
         pbts_refusal refusal =
-            pbts_commit_set_totals(commit, w->users[1].number, 9 * WORLD_PIECE, 10 * WORLD_PIECE);
+            pbts_commit_set_totals(commit, w->users[0].number, 11 * WORLD_PIECE, 12 * WORLD_PIECE);
         bool fatal = refusal == PBTS_REFUSAL_INTERNAL;
         pbts_status ended = PBTS_OK;
         if (fatal) {
@@ -194,8 +192,10 @@ static void totals_are_set_whole_or_not_at_all(void **state) {
         if (refusal == PBTS_REFUSAL_NONE && ended == PBTS_OK) break;
         assert_unchanged(w, &before);
     }
-    assert_int_equal(world_user(w, 1).up_bytes, 9 * WORLD_PIECE);
-    assert_int_equal(world_user(w, 0).held_bytes, WORLD_PIECE);
+    assert_int_equal(world_user(w, 0).up_bytes, 11 * WORLD_PIECE);
+    assert_int_equal(world_user(w, 0).owed_bytes, WORLD_PIECE);
+    assert_int_equal(world_user(w, 11).held_bytes, 0);
+    assert_int_equal(world_user(w, 12).held_bytes, WORLD_PIECE);
     world_assert_balanced(w);
     world_end_counted(w, &mem);
 }

@@ -4,6 +4,7 @@
 
 #include "hash/sha.h"
 #include "ledger/ledger.h"
+#include "tracker/checked_report.h"
 
 #define PIECES(n) ((uint64_t)(n)*WORLD_PIECE)
 
@@ -508,6 +509,8 @@ static void a_sealed_instance_changes_nothing_and_still_answers(void **state) {
     assert_int_equal(commit_named(w, &number, "late", true), PBTS_REFUSAL_SEALED);
     assert_int_equal(migrate(w, "user0", &number), PBTS_REFUSAL_SEALED);
     pbts_commit *commit = world_begin(w);
+    pbts_checked_report waiting = { .count = 0 };
+    assert_int_equal(pbts_commit_report(commit, &waiting), PBTS_REFUSAL_SEALED);
     assert_int_equal(pbts_commit_rotate(commit, 1), PBTS_REFUSAL_SEALED);
     assert_int_equal(pbts_commit_set_totals(commit, 1, 0, 0), PBTS_REFUSAL_SEALED);
     assert_int_equal(pbts_commit_end(commit), PBTS_OK); /* others in the commit are not lost */

@@ -18,7 +18,7 @@
 #include "tracker/tracker.h"
 
 enum {
-    WORLD_USERS = 8,
+    WORLD_USERS = 16,
     WORLD_TORRENTS = 4,
     WORLD_PIECE = 16 * 1024,
     WORLD_PIECES = 20, /* the last one has WORLD_LAST bytes */
