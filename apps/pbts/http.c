@@ -1,0 +1,140 @@
+#include "http.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit_codes.h"
+#include "say.h"
+
+static size_t take(char *bytes, size_t size, size_t count, void *host) {
+    http_answer *answer = host;
+    size_t len = size * count;
+    if (len > HTTP_ANSWER_MAX - answer->len) return 0;
+    uint8_t *bigger = realloc(answer->body, answer->len + len + 1);
+    if (bigger == NULL) return 0;
+    memcpy(bigger + answer->len, bytes, len);
+    answer->body = bigger;
+    answer->len += len;
+    answer->body[answer->len] = '\0';
+    return len;
+}
+
+static bool add_header(struct curl_slist **headers, const char *name, const char *value) {
+    char line[1024];
+    int len = snprintf(line, sizeof line, "%s: %s", name, value);
+    if (len < 0 || (size_t)len >= sizeof line) return false;
+    struct curl_slist *longer = curl_slist_append(*headers, line);
+    explicit_bzero(line, sizeof line);
+    if (longer == NULL) return false;
+    *headers = longer;
+    return true;
+}
+
+static bool make_url(char *out, size_t capacity, const http_request *request) {
+    size_t len = strlen(request->tracker);
+    while (len > 0 && request->tracker[len - 1] == '/') len--;
+    int written = snprintf(out, capacity, "%.*s%s", (int)len, request->tracker, request->path);
+    return written > 0 && (size_t)written < capacity;
+}
+
+static void set_options(CURL *curl, const http_request *request, const char *url,
+                        http_answer *answer, struct curl_slist *headers) {
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 10L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)HTTP_TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "pbts/" PBTS_VERSION);
+    if (request->ca != NULL) curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca);
+    if (strcmp(request->method, "POST") != 0) return;
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+                     request->body.len > 0 ? (const char *)request->body.data : "");
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+}
+
+static int send_by(CURL *curl, http_answer *answer, const http_request *request) {
+    char url[2048];
+    struct curl_slist *headers = NULL;
+    if (!make_url(url, sizeof url, request)) {
+        return say_fail(PBTS_EXIT_USAGE, "the tracker's address is too long");
+    }
+    /* An "Expect: 100-continue" would only cost a round trip. */
+    bool ok = add_header(&headers, "Expect", "");
+    if (request->content_type)
+        ok = ok && add_header(&headers, "Content-Type", request->content_type);
+    if (request->authorization) {
+        ok = ok && add_header(&headers, "Authorization", request->authorization);
+    }
+    int code = ok ? PBTS_EXIT_OK : say_no_memory();
+    if (code == PBTS_EXIT_OK) {
+        set_options(curl, request, url, answer, headers);
+        CURLcode result = curl_easy_perform(curl);
+        if (result != CURLE_OK) {
+            code = say_fail(PBTS_EXIT_IO, "%s: %s; is the tracker running there?", url,
+                            curl_easy_strerror(result));
+        }
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+    }
+    curl_slist_free_all(headers);
+    return code;
+}
+
+int http_send(http_answer *out, const http_request *request) {
+    http_answer answer = { 0 };
+    CURL *curl = curl_easy_init();
+    if (curl == NULL) return say_no_memory();
+    int code = send_by(curl, &answer, request);
+    curl_easy_cleanup(curl);
+    if (code == PBTS_EXIT_OK) {
+        *out = answer;
+    } else {
+        http_answer_free(&answer);
+    }
+    return code;
+}
+
+void http_answer_free(http_answer *answer) {
+    free(answer->body);
+    answer->body = NULL;
+    answer->len = 0;
+}
+
+int http_refused(const http_answer *answer, const http_request *request) {
+    json_t *json =
+        answer->len > 0 ? json_loadb((const char *)answer->body, answer->len, 0, NULL) : NULL;
+    const char *error = json_string_value(json_object_get(json, "error"));
+    const char *word = json_string_value(json_object_get(json, "code"));
+    int code = answer->status >= 500 ? PBTS_EXIT_IO : PBTS_EXIT_REFUSED;
+    if (error != NULL) {
+        (void)say_fail(code, "%s %s: %s (%s, HTTP %ld)", request->method, request->path, error,
+                       word ? word : "no code", answer->status);
+    } else {
+        (void)say_fail(code, "%s %s: HTTP %ld from %s; is this a PBTS tracker?", request->method,
+                       request->path, answer->status, request->tracker);
+    }
+    json_decref(json);
+    return code;
+}
+
+int http_json(json_t **out, const http_request *request) {
+    http_answer answer;
+    int code = http_send(&answer, request);
+    if (code != PBTS_EXIT_OK) return code;
+    if (answer.status / 100 != 2) {
+        code = http_refused(&answer, request);
+    } else {
+        *out = json_loadb((const char *)answer.body, answer.len, JSON_REJECT_DUPLICATES, NULL);
+        if (*out == NULL) {
+            code = say_fail(PBTS_EXIT_IO, "%s%s: the answer is no JSON; is this a PBTS tracker?",
+                            request->tracker, request->path);
+        }
+    }
+    http_answer_free(&answer);
+    return code;
+}

@@ -1,0 +1,199 @@
+/* receipt_make.c - `pbts receipt make`: sign for pieces, after looking at every one of them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/epoch.h"
+#include "command.h"
+#include "content.h"
+#include "exit_codes.h"
+#include "files.h"
+#include "options.h"
+#include "progress.h"
+#include "receipts.h"
+#include "say.h"
+#include "torrent.h"
+#include "torrent/piece_check.h"
+#include "tracker_api.h"
+
+typedef struct {
+    const char *tracker, *ca, *key_path, *sender, *torrent, *data, *pieces, *form, *epoch, *out;
+    bool forced_progress;
+    keyfile key;
+    pbts_metainfo *meta;
+    uint8_t *bits; /* the pieces to sign for */
+    size_t bits_len;
+    pbts_receipt receipt; /* what all records share */
+} making;
+
+/* Read and hash every named piece. One that is not what the torrent says ends it: nothing is
+ * signed. */
+static int check_pieces(const making *m) {
+    uint32_t count = pbts_metainfo_piece_count(m->meta);
+    uint64_t wanted = pbts_piece_set_count((pbts_span){ m->bits, m->bits_len });
+    uint8_t *piece = malloc(pbts_metainfo_piece_length(m->meta));
+    if (piece == NULL) return say_no_memory();
+    progress line = progress_begin("checking", wanted * pbts_metainfo_piece_length(m->meta),
+                                   m->forced_progress);
+    int code = PBTS_EXIT_OK;
+    for (uint32_t i = 0; code == PBTS_EXIT_OK && i < count; i++) {
+        if (!pbts_piece_set_has(m->bits, i)) continue;
+        code = content_read_piece(piece, m->meta, m->data, i);
+        if (code != PBTS_EXIT_OK) break;
+        pbts_span bytes = { piece, pbts_piece_stream_bytes(m->meta, i) };
+        if (pbts_piece_check(m->meta, i, bytes) != PBTS_OK) {
+            code =
+                say_fail(PBTS_EXIT_REFUSED,
+                         "piece %u in %s does not match its hash; no receipt is made", i, m->data);
+        }
+        progress_add(&line, bytes.len);
+    }
+    progress_end(&line);
+    free(piece);
+    return code;
+}
+
+static int read_set(making *m) {
+    uint32_t count = pbts_metainfo_piece_count(m->meta);
+    m->bits_len = pbts_piece_set_len(count);
+    m->bits = calloc(m->bits_len, 1);
+    if (m->bits == NULL) return say_no_memory();
+    pbts_status status = pbts_piece_set_parse(m->bits, count, pbts_span_text(m->pieces));
+    if (status == PBTS_OK && pbts_piece_set_count((pbts_span){ m->bits, m->bits_len }) > 0) {
+        return PBTS_EXIT_OK;
+    }
+    return say_fail(PBTS_EXIT_USAGE,
+                    "--pieces %s: should be like \"0-99,120\" or \"all\"; the torrent has pieces "
+                    "0 to %u",
+                    m->pieces, count - 1);
+}
+
+static int ask_tracker(making *m) {
+    int code = tracker_iid(m->receipt.iid, m->tracker, m->ca);
+    if (code == PBTS_EXIT_OK) {
+        code = tracker_user_key(&m->receipt.sender, m->tracker, m->ca, m->sender);
+    }
+    if (code != PBTS_EXIT_OK) return code;
+    m->receipt.receiver = m->key.key;
+    if (memcmp(m->receipt.sender.bytes, m->key.key.bytes, sizeof m->key.key.bytes) == 0) {
+        return say_fail(PBTS_EXIT_REFUSED, "%s is you: nobody signs for himself", m->sender);
+    }
+    return PBTS_EXIT_OK;
+}
+
+static void append(pbts_writer *writer, const making *m, const pbts_receipt *receipt) {
+    pbts_receipt_record record = { .receipt = *receipt,
+                                   .piece_count = pbts_metainfo_piece_count(m->meta),
+                                   .receiver_uid = keyfile_uid(&m->key),
+                                   .sender_uid = pbts_span_text(m->sender) };
+    pbts_receipt_sign(&record.signature, receipt, &m->key.secret);
+    pbts_receipt_record_encode(writer, &record);
+}
+
+static void append_pieces(pbts_writer *writer, const making *m) {
+    pbts_receipt receipt = m->receipt;
+    receipt.form = PBTS_FORM_PIECE;
+    bool v2 = !pbts_metainfo_has_v1(m->meta);
+    for (uint32_t i = 0; i < pbts_metainfo_piece_count(m->meta); i++) {
+        if (!pbts_piece_set_has(m->bits, i)) continue;
+        receipt.piece_index = i;
+        pbts_metainfo_piece_hash(receipt.piece_hash, m->meta, v2, i);
+        append(writer, m, &receipt);
+    }
+}
+
+static int sign_and_write(const making *m, bool cumulative) {
+    enum { PIECE_RECORD_MAX = 512 };
+    uint32_t wanted = pbts_piece_set_count((pbts_span){ m->bits, m->bits_len });
+    size_t capacity =
+        64 + (cumulative ? PBTS_RECEIPT_RECORD_LEN_MAX : (size_t)wanted * PIECE_RECORD_MAX);
+    uint8_t *file = malloc(capacity);
+    if (file == NULL) return say_no_memory();
+    pbts_writer writer = pbts_writer_over(file, capacity);
+    pbts_write_text(&writer, PBTS_RECEIPT_FILE_MAGIC);
+    if (cumulative) {
+        pbts_receipt receipt = m->receipt;
+        receipt.form = PBTS_FORM_CUMULATIVE;
+        receipt.bitmap = (pbts_span){ m->bits, m->bits_len };
+        append(&writer, m, &receipt);
+    } else {
+        append_pieces(&writer, m);
+    }
+    int code =
+        writer.failed ? say_no_memory() : file_replace(m->out, pbts_writer_span(&writer), 0644);
+    if (code == PBTS_EXIT_OK) {
+        printf("%s: %u pieces from %s signed for by %.*s, %zu bytes\n", m->out, wanted, m->sender,
+               (int)m->key.uid_len, (const char *)m->key.uid, writer.len);
+    }
+    free(file);
+    return code;
+}
+
+static int read_epoch(making *m) {
+    uint64_t now = pbts_epoch_at((uint64_t)time(NULL));
+    m->receipt.epoch = now;
+    if (m->epoch == NULL) return PBTS_EXIT_OK;
+    if (options_number(&m->receipt.epoch, m->epoch, INT64_MAX)) return PBTS_EXIT_OK;
+    return say_fail(PBTS_EXIT_USAGE, "--epoch %s: should be hours since 1970 (now %llu)", m->epoch,
+                    (unsigned long long)now);
+}
+
+static int make(making *m) {
+    bool cumulative = strcmp(m->form, "cumulative") == 0;
+    if (!cumulative && strcmp(m->form, "piece") != 0) {
+        return say_fail(PBTS_EXIT_USAGE, "--form %s: should be cumulative or piece", m->form);
+    }
+    int code = read_epoch(m);
+    if (code == PBTS_EXIT_OK) code = torrent_load(&m->meta, m->torrent);
+    if (code == PBTS_EXIT_OK) code = read_set(m);
+    if (code == PBTS_EXIT_OK) code = check_pieces(m);
+    if (code == PBTS_EXIT_OK) code = ask_tracker(m);
+    if (code != PBTS_EXIT_OK) return code;
+    memcpy(m->receipt.infohash, pbts_metainfo_infohash(m->meta), sizeof m->receipt.infohash);
+    return sign_and_write(m, cumulative);
+}
+
+int pbts_cmd_receipt_make(int argc, char **argv) {
+    making m = { .form = "cumulative" };
+    const command_option options[] = {
+        OPTION_TRACKER(&m.tracker),
+        OPTION_KEY(&m.key_path),
+        { "sender", "NAME", &m.sender, NULL, true, "who served you" },
+        { "torrent", "FILE", &m.torrent, NULL, true, "the .torrent" },
+        { "data", "PATH", &m.data, NULL, true,
+          "the file or folder with the content, as \"torrent create\" took it" },
+        { "pieces", "SET", &m.pieces, NULL, true, "what you got: \"0-99,120\", or \"all\"" },
+        { "out", "FILE", &m.out, NULL, true, "where the receipt goes; hand it to the sender" },
+        { "form", "FORM", &m.form, NULL, false,
+          "cumulative (one signature over the set; default) or piece (one for each)" },
+        { "epoch", "HOURS", &m.epoch, NULL, false, "hours since 1970 (default: now)" },
+        OPTION_CA(&m.ca),
+        OPTION_PROGRESS(&m.forced_progress),
+    };
+    const command_spec spec = {
+        "receipt make",
+        "",
+        "Sign that you received pieces from a sender. Every piece is read and hashed first; one "
+        "whose\n"
+        "bytes do not match the torrent ends it, and nothing is signed. What you sign for is "
+        "debited\n"
+        "to you and credited to the sender.\n",
+        "  pbts receipt make --tracker http://127.0.0.1:8000 --key bob.key --sender alice \\\n"
+        "      --torrent x.torrent --data DIR --pieces 0-99,120 --form cumulative --out r.bin\n",
+        options,
+        sizeof options / sizeof options[0],
+        0,
+        0
+    };
+    char **arguments;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    code = keyfile_load_registered(&m.key, m.key_path);
+    if (code != PBTS_EXIT_OK) return code;
+    code = make(&m);
+    keyfile_wipe(&m.key);
+    pbts_metainfo_free(m.meta);
+    free(m.bits);
+    return code;
+}

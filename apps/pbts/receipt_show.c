@@ -1,0 +1,124 @@
+/* receipt_show.c - `pbts receipt show` and `pbts receipt verify`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "exit_codes.h"
+#include "options.h"
+#include "receipts.h"
+#include "say.h"
+#include "torrent.h"
+
+int pbts_cmd_receipt_show(int argc, char **argv) {
+    bool json = false;
+    const command_option options[] = { OPTION_JSON(&json) };
+    const command_spec spec = {
+        "receipt show",
+        " FILE",
+        "Show what receipts say. Nothing is checked: \"pbts receipt verify\" does that.\n",
+        "  pbts receipt show r.bin\n",
+        options,
+        1,
+        1,
+        1
+    };
+    char **arguments;
+    receipts all;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    code = receipts_load(&all, arguments[0]);
+    if (code != PBTS_EXIT_OK) return code;
+    json_t *list = json_array();
+    for (size_t i = 0; i < all.count; i++) {
+        if (json) {
+            json_array_append_new(list, receipt_record_json(&all.records[i]));
+        } else {
+            receipt_record_print(&all.records[i]);
+            (void)putchar('\n');
+        }
+    }
+    receipts_free(&all);
+    if (json) return say_json(list);
+    json_decref(list);
+    return PBTS_EXIT_OK;
+}
+
+/* Whether the receipt fits the torrent: NULL, or what does not. */
+static const char *torrent_problem(const pbts_receipt_record *record, const pbts_metainfo *meta) {
+    const pbts_receipt *receipt = &record->receipt;
+    uint8_t hash[PBTS_PIECE_HASH_LEN];
+    bool v1 = pbts_metainfo_has_v1(meta) &&
+              memcmp(receipt->infohash, pbts_metainfo_infohash_v1(meta), PBTS_INFOHASH_LEN) == 0;
+    bool v2 = pbts_metainfo_has_v2(meta) &&
+              memcmp(receipt->infohash, pbts_metainfo_infohash_v2(meta), PBTS_INFOHASH_LEN) == 0;
+    if (!v1 && !v2) return "it is for another torrent";
+    if (record->piece_count != pbts_metainfo_piece_count(meta)) return "the piece count is wrong";
+    if (receipt->form != PBTS_FORM_PIECE) return NULL;
+    pbts_metainfo_piece_hash(hash, meta, v2, receipt->piece_index);
+    return memcmp(hash, receipt->piece_hash, sizeof hash) == 0 ? NULL : "the piece hash is wrong";
+}
+
+static const char *problem_of(const pbts_receipt_record *record, const pbts_metainfo *meta) {
+    const char *problem = meta ? torrent_problem(record, meta) : NULL;
+    if (problem != NULL) return problem;
+    pbts_status status = receipt_record_verify(record);
+    return status == PBTS_OK ? NULL : pbts_status_text(status);
+}
+
+static int verify_all(const receipts *all, const pbts_metainfo *meta, json_t *list) {
+    size_t bad = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        const char *problem = problem_of(&all->records[i], meta);
+        if (problem != NULL) bad++;
+        if (list == NULL) {
+            receipt_record_print(&all->records[i]);
+            printf(": %s\n", problem ? problem : "good");
+            continue;
+        }
+        json_t *json = receipt_record_json(&all->records[i]);
+        json_object_set_new(json, "good", json_boolean(problem == NULL));
+        if (problem) json_object_set_new(json, "problem", json_string(problem));
+        json_array_append_new(list, json);
+    }
+    if (list == NULL) printf("%zu good, %zu bad\n", all->count - bad, bad);
+    return bad == 0 ? PBTS_EXIT_OK : PBTS_EXIT_REFUSED;
+}
+
+int pbts_cmd_receipt_verify(int argc, char **argv) {
+    const char *torrent = NULL;
+    bool json = false;
+    const command_option options[] = {
+        { "torrent", "FILE", &torrent, NULL, false, "check against this .torrent too" },
+        OPTION_JSON(&json),
+    };
+    const command_spec spec = {
+        "receipt verify",
+        " FILE",
+        "Check the signature of every receipt in a file, without a tracker. Whether the keys are\n"
+        "registered, and whether the pieces were counted before, only the tracker knows.\n",
+        "  pbts receipt verify r.bin --torrent x.torrent\n",
+        options,
+        sizeof options / sizeof options[0],
+        1,
+        1
+    };
+    char **arguments;
+    receipts all;
+    pbts_metainfo *meta = NULL;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    if (torrent != NULL) code = torrent_load(&meta, torrent);
+    if (torrent != NULL && code != PBTS_EXIT_OK) return code;
+    code = receipts_load(&all, arguments[0]);
+    if (code == PBTS_EXIT_OK) {
+        json_t *list = json ? json_array() : NULL;
+        code = verify_all(&all, meta, list);
+        if (list != NULL) {
+            int printed = say_json(list);
+            if (code == PBTS_EXIT_OK) code = printed;
+        }
+        receipts_free(&all);
+    }
+    pbts_metainfo_free(meta);
+    return code;
+}

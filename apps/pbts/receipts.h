@@ -1,0 +1,29 @@
+/* receipts.h - a file of receipts, read whole. */
+#ifndef PBTS_APPS_RECEIPTS_H
+#define PBTS_APPS_RECEIPTS_H
+
+#include <jansson.h>
+
+#include "receipt/file.h"
+
+enum { RECEIPTS_FILE_MAX = 64 << 20, RECEIPTS_MAX = 100000 };
+
+typedef struct {
+    uint8_t *bytes; /* the records borrow from it */
+    pbts_receipt_record *records;
+    size_t count;
+} receipts;
+
+/* Gives an exit code; says which record is bad. */
+int receipts_load(receipts *out, const char *path);
+void receipts_free(receipts *all);
+
+/* PBTS_OK, PBTS_MALFORMED (no keys or signature at all), PBTS_BAD_SIGNATURE. */
+pbts_status receipt_record_verify(const pbts_receipt_record *record);
+uint32_t receipt_record_pieces(const pbts_receipt_record *record);
+/* Who, for people: the uid, or the start of the key. Valid until the next call but three. */
+const char *receipt_party_name(pbts_span uid, const pbts_bls_public *key);
+json_t *receipt_record_json(const pbts_receipt_record *record);
+void receipt_record_print(const pbts_receipt_record *record);
+
+#endif

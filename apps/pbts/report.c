@@ -1,0 +1,236 @@
+/* report.c - `pbts report`: hand receipts in. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "command.h"
+#include "exit_codes.h"
+#include "hash/sha.h"
+#include "options.h"
+#include "receipts.h"
+#include "say.h"
+#include "tracker_api.h"
+#include "wire/report.h"
+
+enum { FILES_MAX = 1000 };
+
+typedef struct {
+    receipts files[FILES_MAX];
+    size_t file_count;
+    pbts_statement *statements;
+    const pbts_receipt_record **records; /* of the statements */
+    size_t count;
+} reporting;
+
+static void reporting_free(reporting *r) {
+    for (size_t i = 0; i < r->file_count; i++) receipts_free(&r->files[i]);
+    free(r->statements);
+    free(r->records);
+    free(r);
+}
+
+static pbts_party party_of(pbts_span uid, const pbts_bls_public *key) {
+    if (uid.len > 0) return (pbts_party){ .uid = uid };
+    return (pbts_party){ .has_key = true, .key = *key };
+}
+
+static pbts_statement statement_of(const pbts_receipt_record *record) {
+    const pbts_receipt *receipt = &record->receipt;
+    pbts_statement statement = { .form = receipt->form,
+                                 .has_iid = true,
+                                 .epoch = receipt->epoch,
+                                 .receiver = party_of(record->receiver_uid, &receipt->receiver),
+                                 .sender = party_of(record->sender_uid, &receipt->sender),
+                                 .piece_index = receipt->piece_index,
+                                 .bitmap = receipt->bitmap,
+                                 .has_signature = true,
+                                 .signature = record->signature };
+    memcpy(statement.iid, receipt->iid, sizeof statement.iid);
+    memcpy(statement.infohash, receipt->infohash, sizeof statement.infohash);
+    return statement;
+}
+
+static int gather(reporting *r, char **paths) {
+    size_t total = 0;
+    for (; *paths != NULL; paths++) {
+        if (r->file_count == FILES_MAX) return say_fail(PBTS_EXIT_USAGE, "too many files");
+        int code = receipts_load(&r->files[r->file_count], *paths);
+        if (code != PBTS_EXIT_OK) return code;
+        total += r->files[r->file_count++].count;
+    }
+    if (total > PBTS_REPORT_STATEMENTS_MAX) {
+        return say_fail(PBTS_EXIT_REFUSED, "%zu receipts; one report takes %d: split the files",
+                        total, (int)PBTS_REPORT_STATEMENTS_MAX);
+    }
+    r->statements = calloc(total, sizeof *r->statements);
+    r->records = calloc(total, sizeof *r->records);
+    if (r->statements == NULL || r->records == NULL) return say_no_memory();
+    for (size_t i = 0; i < r->file_count; i++) {
+        for (size_t k = 0; k < r->files[i].count; k++) {
+            r->records[r->count] = &r->files[i].records[k];
+            r->statements[r->count++] = statement_of(&r->files[i].records[k]);
+        }
+    }
+    return PBTS_EXIT_OK;
+}
+
+/* Replace the statements' own signatures by their sum: smaller, but one bad one spoils all. */
+static int aggregate(reporting *r, pbts_report *report, const uint8_t iid[static PBTS_IID_LEN]) {
+    pbts_bls_g1_point sum, point;
+    pbts_bls_g1_zero(&sum);
+    for (size_t i = 0; i < r->count; i++) {
+        pbts_status status = receipt_record_verify(r->records[i]);
+        if (status == PBTS_OK)
+            status = pbts_bls_signature_decode(&point, &r->statements[i].signature);
+        if (status != PBTS_OK) {
+            return say_fail(PBTS_EXIT_REFUSED,
+                            "receipt %zu: %s; report without --aggregate to have the others count",
+                            i, pbts_status_text(status));
+        }
+        pbts_bls_g1_add(&sum, &point);
+        r->statements[i].has_signature = false;
+        if (memcmp(r->statements[i].iid, iid, PBTS_IID_LEN) == 0) r->statements[i].has_iid = false;
+    }
+    report->has_aggregate = true;
+    pbts_bls_signature_encode(&report->aggregate, &sum);
+    return PBTS_EXIT_OK;
+}
+
+static void sign_report(pbts_report *report, const keyfile *key,
+                        const uint8_t iid[static PBTS_IID_LEN], pbts_span statements) {
+    uint8_t message[PBTS_MESSAGE_MAX];
+    pbts_sha256(report->statements_sha256, statements);
+    pbts_writer writer = pbts_writer_over(message, sizeof message);
+    pbts_message_report(&writer, iid, &key->key, report->unix_time, report->statements_sha256);
+    pbts_bls_sign(&report->signature, &key->secret, PBTS_BLS_REPORT, pbts_writer_span(&writer));
+    report->has_signature = true;
+}
+
+static int encode(uint8_t **out, size_t *len, reporting *r, const keyfile *key,
+                  const uint8_t iid[static PBTS_IID_LEN], bool aggregated) {
+    pbts_report report = { .uid = keyfile_uid(key), .unix_time = (uint64_t)time(NULL) };
+    if (aggregated) {
+        int code = aggregate(r, &report, iid);
+        if (code != PBTS_EXIT_OK) return code;
+    }
+    uint8_t *statements = malloc(PBTS_REPORT_LEN_MAX), *body = malloc(PBTS_REPORT_LEN_MAX);
+    if (statements == NULL || body == NULL) {
+        free(statements);
+        free(body);
+        return say_no_memory();
+    }
+    pbts_writer list = pbts_writer_over(statements, PBTS_REPORT_LEN_MAX);
+    pbts_writer whole = pbts_writer_over(body, PBTS_REPORT_LEN_MAX);
+    pbts_report_encode_statements(&list, r->statements, r->count);
+    sign_report(&report, key, iid, pbts_writer_span(&list));
+    pbts_report_encode(&whole, &report, pbts_writer_span(&list));
+    bool fits = !list.failed && !whole.failed;
+    free(statements);
+    if (!fits) {
+        free(body);
+        return say_fail(PBTS_EXIT_REFUSED, "the report is larger than %d bytes: split the files",
+                        PBTS_REPORT_LEN_MAX);
+    }
+    *out = body;
+    *len = whole.len;
+    return PBTS_EXIT_OK;
+}
+
+static unsigned long long number(const json_t *object, const char *key) {
+    return (unsigned long long)json_integer_value(json_object_get(object, key));
+}
+
+/* The answer for people; PBTS_EXIT_REFUSED when any statement was refused. */
+static void print_answer(const reporting *r, const json_t *answer) {
+    const json_t *credited = json_object_get(answer, "credited");
+    const json_t *totals = json_object_get(answer, "totals");
+    const json_t *ratio = json_object_get(totals, "ratio"), *statement;
+    size_t i;
+    json_array_foreach(json_object_get(answer, "statements"), i, statement) {
+        const char *error = json_string_value(json_object_get(statement, "error"));
+        const char *code = json_string_value(json_object_get(statement, "code"));
+        size_t index = (size_t)number(statement, "index");
+        if (error == NULL || index >= r->count) continue;
+        printf("refused     receipt %zu (", index);
+        receipt_record_print(r->records[index]);
+        printf("): %s (%s)\n", error, code ? code : "no code");
+    }
+    printf("credited    %s, %llu pieces\n", say_bytes(number(credited, "bytes")),
+           number(credited, "pieces"));
+    printf("held        %s until the receivers' ratio recovers\n",
+           say_bytes(number(json_object_get(answer, "held"), "bytes")));
+    printf("duplicates  %llu pieces counted before\n", number(answer, "duplicates"));
+    printf("refused     %llu receipts\n", number(answer, "refused"));
+    printf("your totals up %s, down %s, ", say_bytes(number(totals, "up")),
+           say_bytes(number(totals, "down")));
+    if (json_is_number(ratio)) {
+        printf("ratio %.3f\n", json_number_value(ratio));
+    } else {
+        printf("no ratio yet: nothing downloaded\n");
+    }
+}
+
+static int send(reporting *r, const char *tracker, const char *ca, const keyfile *key,
+                bool aggregated, bool json) {
+    uint8_t iid[PBTS_IID_LEN], *body;
+    size_t len;
+    json_t *answer;
+    int code = tracker_iid(iid, tracker, ca);
+    if (code == PBTS_EXIT_OK) code = encode(&body, &len, r, key, iid, aggregated);
+    if (code != PBTS_EXIT_OK) return code;
+    const http_request request = { .tracker = tracker,
+                                   .ca = ca,
+                                   .method = "POST",
+                                   .path = "/report",
+                                   .content_type = "application/x-bencode",
+                                   .body = { body, len } };
+    code = http_json(&answer, &request);
+    free(body);
+    if (code != PBTS_EXIT_OK) return code;
+    if (number(answer, "refused") > 0) code = PBTS_EXIT_REFUSED;
+    if (json) {
+        int printed = say_json(answer);
+        return code == PBTS_EXIT_OK ? printed : code;
+    }
+    print_answer(r, answer);
+    json_decref(answer);
+    return code;
+}
+
+int pbts_cmd_report(int argc, char **argv) {
+    const char *tracker = NULL, *ca = NULL, *path = NULL;
+    bool json = false, aggregated = false;
+    const command_option options[] = {
+        OPTION_TRACKER(&tracker),
+        OPTION_KEY(&path),
+        { "aggregate", NULL, NULL, &aggregated, false,
+          "send one signature for all: a smaller report, but all count or none" },
+        OPTION_CA(&ca),
+        OPTION_JSON(&json),
+    };
+    const command_spec spec = {
+        "report",
+        " FILE...",
+        "Hand receipts in: they become ratio. Each is credited to the sender that it names, "
+        "whoever\n"
+        "reports it. Reporting again is safe: what was counted is called a duplicate.\n",
+        "  pbts report --tracker http://127.0.0.1:8000 --key alice.key r.bin\n",
+        options,
+        sizeof options / sizeof options[0],
+        1,
+        FILES_MAX
+    };
+    char **arguments;
+    keyfile key;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    code = keyfile_load_registered(&key, path);
+    if (code != PBTS_EXIT_OK) return code;
+    reporting *r = calloc(1, sizeof *r);
+    code = r ? gather(r, arguments) : say_no_memory();
+    if (code == PBTS_EXIT_OK) code = send(r, tracker, ca, &key, aggregated, json);
+    keyfile_wipe(&key);
+    if (r) reporting_free(r);
+    return code;
+}

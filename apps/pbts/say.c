@@ -1,0 +1,67 @@
+#include "say.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "exit_codes.h"
+
+__attribute__((format(printf, 1, 0))) static void say(const char *format, va_list args) {
+    (void)fflush(stdout);
+    (void)fputs("pbts: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+}
+
+int say_fail(int code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+    return code;
+}
+
+void say_note(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+int say_errno(const char *path) {
+    return say_fail(PBTS_EXIT_IO, "%s: %s", path, strerror(errno));
+}
+
+int say_no_memory(void) {
+    return say_fail(PBTS_EXIT_IO, "out of memory");
+}
+
+int say_json(json_t *take) {
+    if (take == NULL) return say_no_memory();
+    int failed = json_dumpf(take, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    json_decref(take);
+    if (failed || putchar('\n') == EOF) return say_fail(PBTS_EXIT_IO, "cannot write the output");
+    return PBTS_EXIT_OK;
+}
+
+int say_flush(int code) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    return code != PBTS_EXIT_OK ? code : say_fail(PBTS_EXIT_IO, "cannot write the output");
+}
+
+const char *say_bytes(unsigned long long bytes) {
+    static const char *const UNITS[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    static char texts[4][64];
+    static unsigned next;
+    char *text = texts[next++ % 4];
+    size_t unit = 0;
+    double value = (double)bytes;
+    for (; value >= 1024 && unit + 1 < sizeof UNITS / sizeof UNITS[0]; unit++) value /= 1024;
+    if (unit == 0) {
+        (void)snprintf(text, sizeof texts[0], "%llu bytes", bytes);
+    } else {
+        (void)snprintf(text, sizeof texts[0], "%.2f %s (%llu bytes)", value, UNITS[unit], bytes);
+    }
+    return text;
+}

@@ -1,0 +1,22 @@
+/* say.h - messages to people, on stderr, each with the name of the command before it. */
+#ifndef PBTS_APPS_SAY_H
+#define PBTS_APPS_SAY_H
+
+#include <jansson.h>
+
+/* "pbts: MESSAGE\n". Gives back `code`, so that a failure is one statement. */
+int say_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "pbts: PATH: what errno says"; PBTS_EXIT_IO. */
+int say_errno(const char *path);
+int say_no_memory(void); /* PBTS_EXIT_IO */
+
+/* Print JSON, indented, to stdout, and release it; PBTS_EXIT_OK, or PBTS_EXIT_IO when NULL. */
+int say_json(json_t *take);
+/* Make sure that all of stdout was written; `code`, or PBTS_EXIT_IO. */
+int say_flush(int code);
+
+/* "12.5 GiB (13421772800 bytes)" for people; valid until the next call but three. */
+const char *say_bytes(unsigned long long bytes);
+
+#endif

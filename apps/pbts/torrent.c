@@ -1,0 +1,232 @@
+/* torrent.c - `pbts torrent show`, `add` and `list`. */
+#include "torrent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "command.h"
+#include "exit_codes.h"
+#include "files.h"
+#include "options.h"
+#include "say.h"
+#include "tracker_api.h"
+
+int torrent_load(pbts_metainfo **out, const char *path) {
+    uint8_t *bytes;
+    size_t len;
+    const char *problem = "it is no bencoded dictionary";
+    int code = file_read(&bytes, &len, path, PBTS_METAINFO_LEN_MAX);
+    if (code != PBTS_EXIT_OK) return code;
+    pbts_status status =
+        pbts_metainfo_parse(out, &problem, pbts_mem_system(), (pbts_span){ bytes, len });
+    free(bytes);
+    if (status == PBTS_OK) return PBTS_EXIT_OK;
+    return say_fail(PBTS_EXIT_REFUSED, "%s: %s: %s", path, pbts_status_text(status), problem);
+}
+
+/* ---- show ---- */
+
+static json_t *text_of(pbts_span bytes) {
+    json_t *text = json_stringn((const char *)bytes.data, bytes.len);
+    return text ? text : json_string("(not UTF-8)");
+}
+
+static json_t *files_json(const pbts_metainfo *meta) {
+    json_t *files = json_array();
+    for (uint32_t i = 0; i < pbts_metainfo_file_count(meta); i++) {
+        pbts_torrent_file file = pbts_metainfo_file(meta, i);
+        if (file.padding) continue;
+        json_array_append_new(files, json_pack("{s:o, s:I}", "path", text_of(file.path),
+                                               "length_bytes", (json_int_t)file.length_bytes));
+    }
+    return files;
+}
+
+static int show_json(const pbts_metainfo *meta, const char *v1, const char *v2) {
+    return say_json(json_pack(
+        "{s:s*, s:s*, s:o, s:b, s:I, s:I, s:I, s:o}", "infohash", v1, "infohash_v2", v2, "name",
+        text_of(pbts_metainfo_name(meta)), "private", pbts_metainfo_is_private(meta), "total_bytes",
+        (json_int_t)pbts_metainfo_total_bytes(meta), "piece_length",
+        (json_int_t)pbts_metainfo_piece_length(meta), "pieces",
+        (json_int_t)pbts_metainfo_piece_count(meta), "files", files_json(meta)));
+}
+
+/* A name from a stranger's file, without what would steer a terminal. */
+static void print_clean(pbts_span text) {
+    for (size_t i = 0; i < text.len; i++) {
+        (void)putchar(text.data[i] < 0x20 || text.data[i] == 0x7F ? '?' : text.data[i]);
+    }
+}
+
+static void show_text(const pbts_metainfo *meta, const char *v1, const char *v2) {
+    printf("name         ");
+    print_clean(pbts_metainfo_name(meta));
+    printf("\nversion      %s\n", v1 && v2 ? "hybrid" : v2 ? "2" : "1");
+    if (v1) printf("infohash     %s\n", v1);
+    if (v2) printf("infohash v2  %s\n", v2);
+    printf("private      %s\n", pbts_metainfo_is_private(meta) ? "yes" : "no: trackers refuse it");
+    printf("size         %s\n", say_bytes(pbts_metainfo_total_bytes(meta)));
+    printf("pieces       %u of %s\n", pbts_metainfo_piece_count(meta),
+           say_bytes(pbts_metainfo_piece_length(meta)));
+    for (uint32_t i = 0; i < pbts_metainfo_file_count(meta); i++) {
+        pbts_torrent_file file = pbts_metainfo_file(meta, i);
+        if (file.padding) continue;
+        printf("  %14llu  ", (unsigned long long)file.length_bytes);
+        print_clean(file.path);
+        (void)putchar('\n');
+    }
+}
+
+int pbts_cmd_torrent_show(int argc, char **argv) {
+    bool json = false;
+    const command_option options[] = { OPTION_JSON(&json) };
+    const command_spec spec = { "torrent show",
+                                " FILE",
+                                "Show what a .torrent says.\n",
+                                "  pbts torrent show x.torrent\n",
+                                options,
+                                1,
+                                1,
+                                1 };
+    char **arguments, v1[41], v2[65];
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    pbts_metainfo *meta;
+    code = torrent_load(&meta, arguments[0]);
+    if (code != PBTS_EXIT_OK) return code;
+    bool has_v1 = pbts_metainfo_has_v1(meta), has_v2 = pbts_metainfo_has_v2(meta);
+    if (has_v1) hex_text(v1, sizeof v1, (pbts_span){ pbts_metainfo_infohash_v1(meta), 20 });
+    if (has_v2) hex_text(v2, sizeof v2, (pbts_span){ pbts_metainfo_infohash_v2_full(meta), 32 });
+    if (json) {
+        code = show_json(meta, has_v1 ? v1 : NULL, has_v2 ? v2 : NULL);
+    } else {
+        show_text(meta, has_v1 ? v1 : NULL, has_v2 ? v2 : NULL);
+    }
+    pbts_metainfo_free(meta);
+    return code;
+}
+
+/* ---- add ---- */
+
+static int add(const char *tracker, const char *ca, const keyfile *key, const char *path,
+               bool json) {
+    pbts_metainfo *meta;
+    json_t *answer;
+    int code = torrent_load(&meta, path);
+    if (code != PBTS_EXIT_OK) return code;
+    http_request request = { .tracker = tracker,
+                             .ca = ca,
+                             .method = "POST",
+                             .path = "/torrents",
+                             .content_type = "application/x-bittorrent",
+                             .body = pbts_metainfo_bytes(meta) };
+    code = tracker_signed_json(&answer, &request, key);
+    pbts_metainfo_free(meta);
+    if (code != PBTS_EXIT_OK) return code;
+    if (json) return say_json(answer);
+    const char *infohash = json_string_value(json_object_get(answer, "infohash"));
+    printf("%s: registered, infohash %s\n", path, infohash ? infohash : "?");
+    json_decref(answer);
+    return PBTS_EXIT_OK;
+}
+
+int pbts_cmd_torrent_add(int argc, char **argv) {
+    const char *tracker = NULL, *ca = NULL, *path = NULL;
+    bool json = false;
+    const command_option options[] = { OPTION_TRACKER(&tracker), OPTION_KEY(&path), OPTION_CA(&ca),
+                                       OPTION_JSON(&json) };
+    const command_spec spec = {
+        "torrent add",
+        " FILE",
+        "Register a .torrent with a tracker: from then on it may be announced and credited "
+        "there.\n",
+        "  pbts torrent add --tracker http://127.0.0.1:8000 --key alice.key x.torrent\n",
+        options,
+        sizeof options / sizeof options[0],
+        1,
+        1
+    };
+    char **arguments;
+    keyfile key;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    code = keyfile_load_registered(&key, path);
+    if (code != PBTS_EXIT_OK) return code;
+    code = add(tracker, ca, &key, arguments[0], json);
+    keyfile_wipe(&key);
+    return code;
+}
+
+/* ---- list ---- */
+
+static long long integer(const json_t *object, const char *key) {
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static void print_torrents(const json_t *torrents) {
+    size_t i;
+    json_t *torrent;
+    json_array_foreach(torrents, i, torrent) {
+        const char *infohash = json_string_value(json_object_get(torrent, "infohash"));
+        const char *v2 = json_string_value(json_object_get(torrent, "infohash_v2"));
+        const char *name = json_string_value(json_object_get(torrent, "name"));
+        printf("%-40.40s  %10s  %4lld seed %4lld leech  ",
+               infohash ? infohash
+               : v2     ? v2
+                        : "?",
+               say_bytes((unsigned long long)integer(torrent, "total_bytes")),
+               integer(torrent, "complete"), integer(torrent, "incomplete"));
+        if (name) print_clean(pbts_span_text(name));
+        (void)putchar('\n');
+    }
+}
+
+/* One page after another; `all` collects them for --json. */
+static int list(const char *tracker, const char *ca, const keyfile *key, json_t *all) {
+    char path[64];
+    long long after = 0;
+    for (;;) {
+        snprintf(path, sizeof path, "/torrents?after=%lld&limit=100", after);
+        http_request request = { .tracker = tracker, .ca = ca, .method = "GET", .path = path };
+        json_t *answer;
+        int code = tracker_signed_json(&answer, &request, key);
+        if (code != PBTS_EXIT_OK) return code;
+        json_t *torrents = json_object_get(answer, "torrents");
+        size_t count = json_array_size(torrents);
+        if (all == NULL) print_torrents(torrents);
+        if (all != NULL) json_array_extend(all, torrents);
+        if (count > 0) after = integer(json_array_get(torrents, count - 1), "torrent_no");
+        json_decref(answer);
+        if (count < 100) return PBTS_EXIT_OK;
+    }
+}
+
+int pbts_cmd_torrent_list(int argc, char **argv) {
+    const char *tracker = NULL, *ca = NULL, *path = NULL;
+    bool json = false;
+    const command_option options[] = { OPTION_TRACKER(&tracker), OPTION_KEY(&path), OPTION_CA(&ca),
+                                       OPTION_JSON(&json) };
+    const command_spec spec = { "torrent list",
+                                "",
+                                "List the torrents of a tracker.\n",
+                                "  pbts torrent list --tracker http://127.0.0.1:8000 --key "
+                                "alice.key\n",
+                                options,
+                                sizeof options / sizeof options[0],
+                                0,
+                                0 };
+    char **arguments;
+    keyfile key;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    code = keyfile_load_registered(&key, path);
+    if (code != PBTS_EXIT_OK) return code;
+    json_t *all = json ? json_array() : NULL;
+    code = list(tracker, ca, &key, all);
+    keyfile_wipe(&key);
+    if (all == NULL) return code;
+    if (code == PBTS_EXIT_OK) return say_json(all);
+    json_decref(all);
+    return code;
+}

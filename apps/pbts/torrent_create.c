@@ -1,0 +1,137 @@
+/* torrent_create.c - `pbts torrent create`. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "command.h"
+#include "content.h"
+#include "exit_codes.h"
+#include "files.h"
+#include "options.h"
+#include "progress.h"
+#include "say.h"
+#include "tracker_api.h"
+
+enum { CHUNK_LEN = 1 << 20 };
+
+static int add_file(pbts_torrent_builder *builder, const content *all, size_t index,
+                    progress *line) {
+    static uint8_t chunk[CHUNK_LEN];
+    char path[CONTENT_PATH_MAX];
+    const content_file *file = &all->files[index];
+    int code = content_file_path(path, all, index);
+    if (code != PBTS_EXIT_OK) return code;
+    FILE *in = fopen(path, "rbe");
+    if (in == NULL) return say_errno(path);
+    pbts_status status =
+        pbts_torrent_builder_begin_file(builder, pbts_span_text(file->path), file->length_bytes);
+    size_t got;
+    while (status == PBTS_OK && (got = fread(chunk, 1, sizeof chunk, in)) > 0) {
+        status = pbts_torrent_builder_add(builder, (pbts_span){ chunk, got });
+        progress_add(line, got);
+    }
+    int failed = ferror(in);
+    (void)fclose(in);
+    if (failed) return say_errno(path);
+    if (status == PBTS_OK) return PBTS_EXIT_OK;
+    return say_fail(PBTS_EXIT_REFUSED, "%s: %s%s", path, pbts_status_text(status),
+                    status == PBTS_MALFORMED ? "; did it change while it was read?" : "");
+}
+
+static int build(pbts_torrent_builder *builder, const content *all, const char *out,
+                 bool forced_progress) {
+    progress line = progress_begin("hashing", all->total_bytes, forced_progress);
+    int code = PBTS_EXIT_OK;
+    for (size_t i = 0; code == PBTS_EXIT_OK && i < all->count; i++) {
+        code = add_file(builder, all, i, &line);
+    }
+    progress_end(&line);
+    if (code != PBTS_EXIT_OK) return code;
+    pbts_span bytes;
+    pbts_status status = pbts_torrent_builder_finish(builder, &bytes);
+    if (status != PBTS_OK) {
+        return say_fail(PBTS_EXIT_REFUSED, "%s: %s", out, pbts_status_text(status));
+    }
+    pbts_metainfo *meta;
+    const char *problem = "no memory";
+    if (pbts_metainfo_parse(&meta, &problem, pbts_mem_system(), bytes) != PBTS_OK) {
+        return say_fail(PBTS_EXIT_REFUSED, "%s: %s", out, problem);
+    }
+    code = file_replace(out, bytes, 0644);
+    char infohash[2 * PBTS_INFOHASH_LEN + 1];
+    hex_text(infohash, sizeof infohash,
+             (pbts_span){ pbts_metainfo_infohash(meta), PBTS_INFOHASH_LEN });
+    if (code == PBTS_EXIT_OK) {
+        printf("%s: infohash %s, %u pieces of %s, %s in all\n", out, infohash,
+               pbts_metainfo_piece_count(meta), say_bytes(pbts_metainfo_piece_length(meta)),
+               say_bytes(pbts_metainfo_total_bytes(meta)));
+    }
+    pbts_metainfo_free(meta);
+    return code;
+}
+
+static int create(const char *path, const char *out, pbts_torrent_options *options,
+                  bool forced_progress) {
+    content all;
+    pbts_torrent_builder *builder;
+    int code = content_scan(&all, path);
+    if (code != PBTS_EXIT_OK) return code;
+    options->name = pbts_span_text(all.name);
+    options->single_file = all.single_file;
+    options->created_at = (uint64_t)time(NULL);
+    pbts_status status = pbts_torrent_builder_new(&builder, pbts_mem_system(), options);
+    if (status != PBTS_OK) {
+        code = say_fail(PBTS_EXIT_USAGE, "the piece length must be a power of two, %d to %d",
+                        PBTS_PIECE_LENGTH_MIN, PBTS_PIECE_LENGTH_MAX);
+    } else {
+        code = build(builder, &all, out, forced_progress);
+        pbts_torrent_builder_free(builder);
+    }
+    content_free(&all);
+    return code;
+}
+
+int pbts_cmd_torrent_create(int argc, char **argv) {
+    const char *out = NULL, *length = "262144", *announce = "", *comment = "";
+    bool v2 = false, hybrid = false, forced_progress = false;
+    const command_option options[] = {
+        { "out", "FILE", &out, NULL, true, "the .torrent to write" },
+        { "piece-length", "BYTES", &length, NULL, false,
+          "a power of two, 16K to 64M (default 262144)" },
+        { "v2", NULL, NULL, &v2, false, "version 2 (SHA-256) only" },
+        { "hybrid", NULL, NULL, &hybrid, false, "versions 1 and 2 in one" },
+        { "announce", "URL", &announce, NULL, false,
+          "your announce URL; trackers fill in each user's own when they hand the file out" },
+        { "comment", "TEXT", &comment, NULL, false, "a comment" },
+        OPTION_PROGRESS(&forced_progress),
+    };
+    const command_spec spec = {
+        "torrent create",
+        " PATH",
+        "Make a private .torrent (private=1) from a file or folder.\n",
+        "  pbts torrent create holiday/ --out holiday.torrent\n"
+        "  pbts torrent create film.mkv --out film.torrent --piece-length 2M --hybrid\n",
+        options,
+        sizeof options / sizeof options[0],
+        1,
+        1
+    };
+    char **arguments;
+    uint64_t piece_length;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    if (v2 && hybrid) return say_fail(PBTS_EXIT_USAGE, "--v2 and --hybrid exclude each other");
+    if (!options_number(&piece_length, length, PBTS_PIECE_LENGTH_MAX)) {
+        return say_fail(PBTS_EXIT_USAGE, "--piece-length %s: should be a power of two, 16K to 64M",
+                        length);
+    }
+    pbts_torrent_options torrent = {
+        .version = v2       ? PBTS_TORRENT_V2
+                   : hybrid ? PBTS_TORRENT_HYBRID
+                            : PBTS_TORRENT_V1,
+        .piece_length = (uint32_t)piece_length,
+        .announce = pbts_span_text(announce),
+        .comment = pbts_span_text(comment),
+    };
+    return create(arguments[0], out, &torrent, forced_progress);
+}

@@ -1,0 +1,25 @@
+/* tracker_api.h - what several commands ask a tracker. Every function gives an exit code and says
+ * what is wrong. */
+#ifndef PBTS_APPS_TRACKER_API_H
+#define PBTS_APPS_TRACKER_API_H
+
+#include "http.h"
+#include "keyfile.h"
+
+/* The instance's id, from GET /params. */
+int tracker_iid(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const char *ca);
+/* A user's public key, from GET /user/<uid>. */
+int tracker_user_key(pbts_bls_public *out, const char *tracker, const char *ca, const char *uid);
+
+/* The Authorization header of a request that `key` signs now (docs/protocol.md). */
+enum { AUTHORIZATION_MAX = 512 };
+void tracker_authorization(char out[static AUTHORIZATION_MAX], const keyfile *key,
+                           const uint8_t iid[static PBTS_IID_LEN], const http_request *request);
+/* Set that header (into `room`) and send; JSON answer. */
+int tracker_signed_json(json_t **out, http_request *request, const keyfile *key);
+
+/* Text of bytes, for JSON and people; NUL-terminated. `capacity` must be enough (asserted). */
+void base64_text(char *out, size_t capacity, pbts_span bytes);
+void hex_text(char *out, size_t capacity, pbts_span bytes);
+
+#endif
