@@ -45,12 +45,17 @@ int pbts_cmd_key_new(int argc, char **argv) {
 
 static int show_json(const keyfile *key, const char *base64, const char *hex, const char *hash) {
     char iid[2 * PBTS_IID_LEN + 1];
-    hex_text(iid, sizeof iid, PBTS_SPAN_OF(key->iid));
+    json_t *json = json_pack("{s:s, s:s, s:s}", "public_key", base64, "public_key_hex", hex,
+                             "key_sha256", hash);
     pbts_span uid = keyfile_uid(key);
-    return say_json(json_pack("{s:s, s:s, s:s, s:s#*, s:s*}", "public_key", base64,
-                              "public_key_hex", hex, "key_sha256", hash, "uid",
-                              uid.len > 0 ? (const char *)uid.data : NULL, uid.len, "iid",
-                              key->has_iid ? iid : NULL));
+    if (uid.len > 0) {
+        json_object_set_new(json, "uid", json_stringn((const char *)uid.data, uid.len));
+    }
+    if (key->has_iid) {
+        hex_text(iid, sizeof iid, PBTS_SPAN_OF(key->iid));
+        json_object_set_new(json, "iid", json_string(iid));
+    }
+    return say_json(json);
 }
 
 static void show_text(const keyfile *key, const char *base64, const char *hex, const char *hash) {
