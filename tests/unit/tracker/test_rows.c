@@ -204,6 +204,46 @@ static void an_instance_with_damaged_rows_does_not_open(void **state) {
     }
 }
 
+/* A HELD row that says more, or a row that is gone: the release stops before any total moves. */
+static void held_rows_that_do_not_fit_the_accounts_pay_nobody(void **state) {
+    (void)state;
+    pbts_policy policy = pbts_policy_default();
+    policy.min_ratio_milli = 1000;
+    policy.init_credit_bytes = policy.overdraft_bytes = 0;
+    for (int gone = 0; gone < 2; gone++) {
+        world *w = world_new(&policy, 2, 1);
+        assert_int_equal(world_report_one(w, 0, world_piece(w, 1, 0, 0, 0)).held_bytes,
+                         WORLD_PIECE);
+        uint8_t prefix[4], copy[12];
+        pbts_rows *rows;
+        pbts_span key, value;
+        pbts_txn *txn = writing(w);
+        pbts_key_u32(prefix, w->users[1].number);
+        assert_int_equal(
+            pbts_rows_open(&rows, txn, PBTS_TABLE_HELD, PBTS_SPAN_OF(prefix), PBTS_SPAN_OF(prefix)),
+            PBTS_OK);
+        assert_true(pbts_rows_next(rows, &key, &value));
+        assert_int_equal(key.len, sizeof copy);
+        memcpy(copy, key.data, sizeof copy);
+        pbts_rows_close(rows);
+        const uint8_t more[12] = { 0, 0, 0, 1, 0, 0, 0, 1 };
+        assert_int_equal(
+            gone ? pbts_txn_delete(txn, PBTS_TABLE_HELD, PBTS_SPAN_OF(copy))
+                 : pbts_txn_put(txn, PBTS_TABLE_HELD, PBTS_SPAN_OF(copy), PBTS_SPAN_OF(more)),
+            PBTS_OK);
+        assert_int_equal(pbts_txn_commit(txn), PBTS_OK);
+        pbts_commit *commit = world_begin(w);
+        assert_int_equal(
+            world_end(commit, pbts_commit_set_totals(commit, w->users[1].number, UINT64_C(1) << 50,
+                                                     UINT64_C(1) << 40)),
+            PBTS_REFUSAL_INTERNAL);
+        assert_int_equal(world_user(w, 0).up_bytes, 0);
+        assert_int_equal(world_user(w, 0).held_bytes, WORLD_PIECE);
+        world_assert_balanced(w);
+        world_free(w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_user_row_comes_back),
@@ -212,6 +252,7 @@ int main(void) {
         cmocka_unit_test(a_cut_or_foreign_torrent_row_is_damage),
         cmocka_unit_test(a_damaged_number_of_an_infohash_is_damage),
         cmocka_unit_test(an_instance_with_damaged_rows_does_not_open),
+        cmocka_unit_test(held_rows_that_do_not_fit_the_accounts_pay_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
