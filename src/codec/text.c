@@ -5,33 +5,36 @@ static const char HEX[] = "0123456789abcdef";
 static const char BASE32[] = "abcdefghijklmnopqrstuvwxyz234567";
 static const char BASE64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-enum { HEX_BITS = 4, BASE32_BITS = 5, BASE64_BITS = 6, NO_DIGIT = 0xFF };
+enum { HEX_BITS = 4, BASE32_BITS = 5, BASE64_BITS = 6 };
 
-/* A character's value, or NO_DIGIT. */
-typedef uint8_t digit_fn(uint8_t character);
-
-static uint8_t hex_digit(uint8_t c) {
-    if (c >= '0' && c <= '9') return (uint8_t)(c - '0');
-    if (c >= 'a' && c <= 'f') return (uint8_t)(c - 'a' + 10);
-    if (c >= 'A' && c <= 'F') return (uint8_t)(c - 'A' + 10);
-    return NO_DIGIT;
-}
-
-static uint8_t base32_digit(uint8_t c) {
-    if (c >= 'a' && c <= 'z') return (uint8_t)(c - 'a');
-    if (c >= 'A' && c <= 'Z') return (uint8_t)(c - 'A');
-    if (c >= '2' && c <= '7') return (uint8_t)(c - '2' + 26);
-    return NO_DIGIT;
-}
-
-static uint8_t base64_digit(uint8_t c) {
-    if (c >= 'A' && c <= 'Z') return (uint8_t)(c - 'A');
-    if (c >= 'a' && c <= 'z') return (uint8_t)(c - 'a' + 26);
-    if (c >= '0' && c <= '9') return (uint8_t)(c - '0' + 52);
-    if (c == '+' || c == '-') return 62;
-    if (c == '/' || c == '_') return 63;
-    return NO_DIGIT;
-}
+/* Values of characters plus one; 0 means no digit. Tables, because the characters are random and
+ * branches on them would be guessed wrong. */
+static const uint8_t HEX_PLUS_1[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
+};
+static const uint8_t BASE32_PLUS_1[256] = {
+    ['a'] = 1,  ['b'] = 2,  ['c'] = 3,  ['d'] = 4,  ['e'] = 5,  ['f'] = 6,  ['g'] = 7,  ['h'] = 8,
+    ['i'] = 9,  ['j'] = 10, ['k'] = 11, ['l'] = 12, ['m'] = 13, ['n'] = 14, ['o'] = 15, ['p'] = 16,
+    ['q'] = 17, ['r'] = 18, ['s'] = 19, ['t'] = 20, ['u'] = 21, ['v'] = 22, ['w'] = 23, ['x'] = 24,
+    ['y'] = 25, ['z'] = 26, ['2'] = 27, ['3'] = 28, ['4'] = 29, ['5'] = 30, ['6'] = 31, ['7'] = 32,
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26
+};
+static const uint8_t BASE64_PLUS_1[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+    ['-'] = 63, ['_'] = 64
+};
 
 static void encode(pbts_writer *writer, pbts_span bytes, unsigned bits, const char *alphabet) {
     unsigned held = 0, held_bits = 0;
@@ -47,28 +50,29 @@ static void encode(pbts_writer *writer, pbts_span bytes, unsigned bits, const ch
     pbts_write_u8(writer, (uint8_t)alphabet[held << (bits - held_bits) & ((1u << bits) - 1)]);
 }
 
-static pbts_status check(pbts_span text, unsigned bits, digit_fn *digit) {
-    unsigned spare_bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (digit(text.data[i]) == NO_DIGIT) return PBTS_MALFORMED;
-        spare_bits = (spare_bits + bits) % 8;
-    }
+/* Whether all characters are digits, and the bits that fill no byte are zeros. */
+static pbts_status check(pbts_span text, unsigned bits, const uint8_t digits[static 256]) {
+    bool all_digits = true;
+    for (size_t i = 0; i < text.len; i++) all_digits &= digits[text.data[i]] != 0;
+    if (!all_digits) return PBTS_MALFORMED;
+    unsigned spare_bits = (unsigned)(text.len % 8) * bits % 8;
     if (spare_bits == 0) return PBTS_OK;
     /* A whole character's worth of spare bits: no encoder writes that character. */
     if (spare_bits >= bits) return PBTS_MALFORMED;
-    unsigned last = digit(text.data[text.len - 1]);
+    unsigned last = digits[text.data[text.len - 1]] - 1u;
     return (last & ((1u << spare_bits) - 1)) == 0 ? PBTS_OK : PBTS_MALFORMED;
 }
 
-static pbts_status decode(uint8_t *out, size_t *out_len, size_t capacity, pbts_span text,
-                          unsigned bits, digit_fn *digit) {
-    PBTS_TRY(check(text, bits, digit));
+static inline pbts_status decode(uint8_t *out, size_t *out_len, size_t capacity, pbts_span text,
+                                 unsigned bits, const uint8_t digits[static 256]) {
+    PBTS_TRY(check(text, bits, digits));
     /* Not text.len * bits / 8, which could overflow. */
     size_t len = text.len / 8 * bits + text.len % 8 * bits / 8;
     if (len > capacity) return PBTS_NO_SPACE;
     unsigned held = 0, held_bits = 0;
     for (size_t i = 0, at = 0; i < text.len; i++) {
-        held = (held << bits | digit(text.data[i])) & 0xFFFF; /* fewer than 8 bits are held over */
+        unsigned digit = digits[text.data[i]] - 1u;
+        held = (held << bits | digit) & 0xFFFF; /* fewer than 8 bits are held over */
         held_bits += bits;
         if (held_bits < 8) continue;
         held_bits -= 8;
@@ -99,33 +103,33 @@ void pbts_base64_encode(pbts_writer *writer, pbts_span bytes) {
 }
 
 pbts_status pbts_hex_decode(uint8_t *out, size_t *out_len, size_t capacity, pbts_span text) {
-    return decode(out, out_len, capacity, text, HEX_BITS, hex_digit);
+    return decode(out, out_len, capacity, text, HEX_BITS, HEX_PLUS_1);
 }
 
 pbts_status pbts_base32_decode(uint8_t *out, size_t *out_len, size_t capacity, pbts_span text) {
-    return decode(out, out_len, capacity, text, BASE32_BITS, base32_digit);
+    return decode(out, out_len, capacity, text, BASE32_BITS, BASE32_PLUS_1);
 }
 
 pbts_status pbts_base64_decode(uint8_t *out, size_t *out_len, size_t capacity, pbts_span text) {
     text = without_base64_padding(text);
-    return decode(out, out_len, capacity, text, BASE64_BITS, base64_digit);
+    return decode(out, out_len, capacity, text, BASE64_BITS, BASE64_PLUS_1);
 }
 
 static pbts_status decode_exact(uint8_t *out, size_t len, pbts_span text, unsigned bits,
-                                digit_fn *digit) {
+                                const uint8_t digits[static 256]) {
     size_t out_len;
     if (text.len / 8 * bits + text.len % 8 * bits / 8 != len) return PBTS_MALFORMED;
-    return decode(out, &out_len, len, text, bits, digit);
+    return decode(out, &out_len, len, text, bits, digits);
 }
 
 pbts_status pbts_hex_decode_exact(uint8_t *out, size_t len, pbts_span text) {
-    return decode_exact(out, len, text, HEX_BITS, hex_digit);
+    return decode_exact(out, len, text, HEX_BITS, HEX_PLUS_1);
 }
 
 pbts_status pbts_base32_decode_exact(uint8_t *out, size_t len, pbts_span text) {
-    return decode_exact(out, len, text, BASE32_BITS, base32_digit);
+    return decode_exact(out, len, text, BASE32_BITS, BASE32_PLUS_1);
 }
 
 pbts_status pbts_base64_decode_exact(uint8_t *out, size_t len, pbts_span text) {
-    return decode_exact(out, len, without_base64_padding(text), BASE64_BITS, base64_digit);
+    return decode_exact(out, len, without_base64_padding(text), BASE64_BITS, BASE64_PLUS_1);
 }

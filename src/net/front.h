@@ -22,7 +22,7 @@ enum {
     PBTS_FRONT_PEEK_MAX = 32 * 1024,   /* looked at in one go; a request must fit in half of it */
     PBTS_FRONT_ANSWER_MAX = 28 * 1024, /* room that a request's answer always finds */
     PBTS_FRONT_OUT_MAX = 64 * 1024,    /* answers sent together; what a slow reader may owe us */
-    PBTS_FRONT_CONSUME_AT = 2 * 1024,  /* answered bytes left in the socket before taking them */
+    PBTS_FRONT_CONSUME_AT = 4 * 1024,  /* answered bytes left in the socket before taking them */
     PBTS_FRONT_LISTENERS_MAX = 16,
     PBTS_FRONT_UDP_MAX = 16,
     PBTS_FRONT_HEAD_READS_MAX = 2048, /* pieces that one request may come in */

@@ -43,12 +43,12 @@ static void release(pbts_front *front, front_conn *conn) {
     front_count(&front->stats.open, -1);
 }
 
-/* Take `len` bytes out of the socket, at most PBTS_FRONT_PEEK_MAX and known to be there. MSG_TRUNC
- * copies nothing of TCP's (tcp(7)); the buffer is named so that tools that watch memory find one.
- */
+/* Take `len` bytes out of the socket, known to be there. MSG_TRUNC copies nothing of TCP's
+ * (tcp(7)); the buffer is named so that tools that watch memory find one. */
 static bool consume(pbts_front *front, front_conn *conn, size_t len) {
     while (len > 0) {
-        ssize_t got = recv(conn->fd, front->peek, len, MSG_TRUNC | MSG_DONTWAIT);
+        size_t part = len < sizeof front->peek ? len : sizeof front->peek;
+        ssize_t got = recv(conn->fd, front->peek, part, MSG_TRUNC | MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return false;
         len -= (size_t)got;
@@ -68,6 +68,25 @@ static bool consume_answered(pbts_front *front, front_conn *conn) {
     size_t len = conn->answered;
     conn->answered = 0;
     return consume(front, conn, len);
+}
+
+/* Let a peek begin at the first unanswered byte. Source: SO_PEEK_OFF in socket(7). */
+static bool set_peek_offset(front_conn *conn, int offset) {
+    return setsockopt(conn->fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof offset) == 0;
+}
+
+/* TCP has the option since Linux 6.9. Without it a peek begins at the first byte that was not
+ * consumed, and copies answered ones again. */
+static void follow_peeks(pbts_front *front, front_conn *conn) {
+    if (front->no_peek_offset || conn->peek_follows) return;
+    conn->peek_follows = set_peek_offset(conn, (int)conn->answered);
+    front->no_peek_offset = !conn->peek_follows;
+}
+
+/* The kernel moves the offset over all that was peeked; `unread` bytes will be looked at again. */
+static bool rewind_peek(front_conn *conn, size_t unread) {
+    if (!conn->peek_follows || unread == 0) return true;
+    return set_peek_offset(conn, (int)conn->answered);
 }
 
 /* Keep what the socket did not take. */
@@ -135,18 +154,21 @@ static outcome answer_one(pbts_front *front, front_conn *conn, pbts_writer *out,
     return apply(conn, verdict, consumed);
 }
 
-/* Answer every whole request of what was peeked, sending in batches. */
-static outcome answer_all(pbts_front *front, front_conn *conn, size_t peeked) {
+/* Answer every whole request of `peeked`, sending in batches; `unread` of its bytes are left. */
+static outcome answer_all(pbts_front *front, front_conn *conn, size_t *unread, pbts_span peeked) {
     pbts_writer out = pbts_writer_over(front->out, sizeof front->out);
     outcome result = GO_ON;
-    while (result == GO_ON && conn->answered < peeked) {
+    while (result == GO_ON && peeked.len > 0) {
         if (out.capacity - out.len < PBTS_FRONT_ANSWER_MAX) {
             result = send_out(front, conn, &out);
             continue;
         }
-        pbts_span bytes = { front->peek + conn->answered, peeked - conn->answered };
-        result = answer_one(front, conn, &out, bytes);
+        uint32_t before = conn->answered;
+        result = answer_one(front, conn, &out, peeked);
+        peeked.data += conn->answered - before;
+        peeked.len -= conn->answered - before;
     }
+    *unread = peeked.len;
     if (result == WAIT_FOR_READER || result == GONE || out.len == 0) return result;
     outcome sent = send_out(front, conn, &out);
     return sent == GO_ON ? result : sent;
@@ -200,7 +222,7 @@ static void end(pbts_front *front, front_conn *conn, bool more_unread) {
 }
 
 static void hand_over(pbts_front *front, front_conn *conn) {
-    if (!consume_answered(front, conn) ||
+    if (!consume_answered(front, conn) || (conn->peek_follows && !set_peek_offset(conn, -1)) ||
         (conn->watched && epoll_ctl(front->epoll, EPOLL_CTL_DEL, conn->fd, NULL) != 0)) {
         front_conn_close(front, conn);
         return;
@@ -245,6 +267,12 @@ static void nothing(pbts_front *front, front_conn *conn, ssize_t got) {
     }
 }
 
+/* What a peek of `got` bytes brought behind the answered ones. */
+static pbts_span unanswered(const pbts_front *front, const front_conn *conn, size_t got) {
+    size_t seen = conn->peek_follows ? 0 : conn->answered;
+    return (pbts_span){ front->peek + seen, got - seen };
+}
+
 void front_conn_serve(pbts_front *front, front_conn *conn) {
     if (conn->list == FRONT_LINGER || (conn->ending && conn->owed == NULL)) {
         linger(front, conn);
@@ -258,12 +286,12 @@ void front_conn_serve(pbts_front *front, front_conn *conn) {
             nothing(front, conn, got);
             return;
         }
-        size_t peeked = (size_t)got, answered_before = conn->answered;
-        if (peeked > BUSY_PEEK && !conn->roomy) make_room(conn);
-        outcome result = answer_all(front, conn, peeked);
-        size_t unread = peeked - conn->answered;
+        pbts_span peeked = unanswered(front, conn, (size_t)got);
+        size_t unread = 0, answered_before = conn->answered;
+        if (peeked.len > BUSY_PEEK && !conn->roomy) make_room(conn);
+        outcome result = answer_all(front, conn, &unread, peeked);
         bool progress = conn->answered != answered_before;
-        if (result == GONE) {
+        if (result == GONE || !rewind_peek(conn, unread)) {
             front_conn_close(front, conn);
             return;
         }
@@ -279,7 +307,8 @@ void front_conn_serve(pbts_front *front, front_conn *conn) {
             end(front, conn, unread > 0);
             return;
         }
-        if (peeked < sizeof front->peek) {
+        if ((size_t)got < sizeof front->peek) {
+            if (answered_before > 0 && unread == 0) follow_peeks(front, conn); /* it will go on */
             rest(front, conn, unread, progress);
             return;
         }

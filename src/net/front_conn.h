@@ -37,11 +37,12 @@ typedef struct {
     uint16_t head_reads; /* how often the present request was looked at */
     bool watched;        /* in the epoll set */
     bool preamble_seen;
-    bool roomy;       /* has a larger receive buffer */
-    bool peer_closed; /* its FIN came; what it sent before is still answered */
-    bool ending;      /* close when what is owed is sent */
-    bool refused;     /* and linger first */
-    uint8_t *owed;    /* answer bytes that the socket did not take; heap, rare */
+    bool peek_follows; /* at rest, the kernel's next peek begins at the first unanswered byte */
+    bool roomy;        /* has a larger receive buffer */
+    bool peer_closed;  /* its FIN came; what it sent before is still answered */
+    bool ending;       /* close when what is owed is sent */
+    bool refused;      /* and linger first */
+    uint8_t *owed;     /* answer bytes that the socket did not take; heap, rare */
     uint64_t since_ms;
     pbts_addr client;
 } front_conn;
@@ -66,6 +67,7 @@ struct pbts_front {
     atomic_uint_fast32_t drain_ms; /* asked for by stop */
     atomic_bool stop_asked;
     bool stopping;
+    bool no_peek_offset; /* the kernel has none */
     uint64_t stop_at_ms;
     uint8_t peek[PBTS_FRONT_PEEK_MAX];
     uint8_t out[PBTS_FRONT_OUT_MAX];

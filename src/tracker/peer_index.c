@@ -67,6 +67,7 @@ pbts_status pbts_peer_index_build(pbts_peer_index *index, const pbts_peer_array 
         segment_insert(segment, hash_at(index, array, pos), pos);
     }
     index->segment.one = segment;
+    index->log = segment->log;
     return PBTS_OK;
 }
 
@@ -78,6 +79,7 @@ static pbts_status resize_only(pbts_peer_index *index, const pbts_peer_array *ar
     segment_pour(segment, index->segment.one, index, array);
     segment_free(index->segment.one, heap);
     index->segment.one = segment;
+    index->log = segment->log;
     return PBTS_OK;
 }
 
@@ -259,6 +261,7 @@ void pbts_peer_index_check(const pbts_peer_index *index, const pbts_peer_array *
         }
         entries += count_entries(segment);
     }
+    assert(index->log == (index->depth > 0 ? PBTS_INDEX_SEGMENT_LOG : index->segment.one->log));
     assert(entries == array->count);
     for (uint32_t pos = 0; pos < array->count; pos++) {
         uint32_t hash = hash_at(index, array, pos);

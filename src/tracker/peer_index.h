@@ -34,6 +34,7 @@ typedef struct {
     } segment;
     uint32_t seed;
     uint8_t depth;
+    uint8_t log; /* of the only segment, or PBTS_INDEX_SEGMENT_LOG: here it costs no cache miss */
 } pbts_peer_index;
 
 static inline uint32_t pbts_peer_index_hash(const pbts_peer_index *index, uint32_t user) {
@@ -50,22 +51,23 @@ static inline pbts_index_segment *pbts_peer_index_segment(const pbts_peer_index 
 /* A walk over the positions whose hash may be `hash`: the tag agrees, the record is not looked at.
  */
 typedef struct {
-    const pbts_index_segment *segment;
+    const uint32_t *slots;
+    uint32_t mask;
     uint32_t at;  /* next slot */
     uint32_t tag; /* in the top byte */
 } pbts_index_probe;
 
 static inline pbts_index_probe pbts_peer_index_probe(const pbts_peer_index *index, uint32_t hash) {
-    const pbts_index_segment *segment = pbts_peer_index_segment(index, hash);
-    return (pbts_index_probe){ segment, hash & ((1u << segment->log) - 1),
+    uint32_t mask = (1u << index->log) - 1;
+    return (pbts_index_probe){ pbts_peer_index_segment(index, hash)->slots, mask, hash & mask,
                                hash << 14 & 0xFF000000u };
 }
 /* PBTS_PEER_NONE at the end. A segment always has an empty slot, so the walk ends. */
 static inline uint32_t pbts_index_probe_next(pbts_index_probe *probe) {
     for (;;) {
-        uint32_t slot = probe->segment->slots[probe->at];
+        uint32_t slot = probe->slots[probe->at];
         if (slot == 0) return PBTS_PEER_NONE;
-        probe->at = (probe->at + 1) & ((1u << probe->segment->log) - 1);
+        probe->at = (probe->at + 1) & probe->mask;
         if ((slot & 0xFF000000u) == probe->tag) return (slot & 0x00FFFFFFu) - 1;
     }
 }

@@ -59,25 +59,59 @@ static inline uint8_t *take_run(const ring *r, uint8_t *out, uint32_t first, uin
     return out + len * endpoint_len;
 }
 
+/* Runs of a length or one more: `long_runs` of the latter make the sum `want`. The candidates that
+ * are not sent are gaps before and after runs, spread evenly: gap i ends at i * step >> 32, a
+ * division less for each. */
+typedef struct {
+    uint32_t others, unsent;
+    uint32_t runs, run_len, long_runs;
+    uint32_t next; /* the number of the next run, from 1 */
+    uint32_t gap;  /* of the unsent, so many are passed */
+    uint64_t step, from;
+} plan;
+
+static inline plan plan_runs(pbts_prng *prng, uint32_t want, uint32_t others) {
+    plan p = { .others = others, .unsent = others - want, .next = 1 };
+    p.runs = want / least(RUN_MAX, want / RUNS_MIN + 1);
+    p.run_len = want / p.runs;
+    p.long_runs = want % p.runs;
+    p.step = ((uint64_t)p.unsent << 32) / p.runs;
+    p.from = pbts_prng_below(prng, others);
+    return p;
+}
+
+/* The first candidate of the next run, and its length. */
+static inline uint32_t next_run(plan *p, uint32_t *len, pbts_prng *prng) {
+    uint32_t gap_end = p->next < p->runs ? (uint32_t)(p->next * p->step >> 32) : p->unsent;
+    uint64_t first = p->from + pbts_prng_below(prng, gap_end - p->gap + 1);
+    *len = p->run_len + (p->next <= p->long_runs);
+    p->from += *len + gap_end - p->gap;
+    p->gap = gap_end;
+    p->next++;
+    return (uint32_t)(first >= p->others ? first - p->others : first);
+}
+
 static inline void take_runs(const ring *r, uint8_t *out, pbts_prng *prng, uint32_t want,
                              size_t endpoint_len) {
-    /* Runs of a length or one more: long_runs of the latter make the sum `want`. The candidates
-     * that are not sent are gaps before and after runs, spread evenly: gap i ends at
-     * i * step >> 32, a division less for each. */
-    uint32_t runs = want / least(RUN_MAX, want / RUNS_MIN + 1);
-    uint32_t run_len = want / runs, long_runs = want % runs;
-    uint32_t unsent = r->others - want;
-    uint64_t step = ((uint64_t)unsent << 32) / runs;
-    uint64_t from = pbts_prng_below(prng, r->others);
-    uint32_t gap = 0;
-    for (uint32_t i = 1; i <= runs; i++) {
-        uint32_t gap_end = i < runs ? (uint32_t)(i * step >> 32) : unsent;
-        uint32_t len = run_len + (i <= long_runs);
-        uint64_t first = from + pbts_prng_below(prng, gap_end - gap + 1);
-        if (first >= r->others) first -= r->others;
-        out = take_run(r, out, (uint32_t)first, len, endpoint_len);
-        from += len + gap_end - gap;
-        gap = gap_end;
+    plan p = plan_runs(prng, want, r->others);
+    while (p.next <= p.runs) {
+        uint32_t len;
+        uint32_t first = next_run(&p, &len, prng);
+        out = take_run(r, out, first, len, endpoint_len);
+    }
+}
+
+void pbts_peer_set_prefetch_sample(const pbts_peer_set *set, pbts_prng prng, uint32_t want,
+                                   uint32_t limit) {
+    assert(limit <= set->array.count);
+    if (limit < want + 2) want = limit > 2 ? limit - 2 : 0;
+    if (want == 0) return;
+    plan p = plan_runs(&prng, want, limit - 1);
+    while (p.next <= p.runs) {
+        uint32_t len;
+        uint32_t first = next_run(&p, &len, &prng);
+        __builtin_prefetch(pbts_peer_array_endpoint(&set->array, first));
+        __builtin_prefetch(pbts_peer_array_endpoint(&set->array, least(first + len, limit) - 1));
     }
 }
 

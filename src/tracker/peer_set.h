@@ -65,6 +65,11 @@ void pbts_peer_set_trim(pbts_peer_set *set, pbts_swarm_heap *heap, pbts_peer_ide
 uint32_t pbts_peer_set_sample(const pbts_peer_set *set, uint8_t *out, pbts_prng *prng,
                               uint32_t want, uint32_t limit, uint32_t skip);
 
+/* Ask the processor for what a sample with this state of the generator is going to read, so that
+ * memory works while the asker is looked up. A hint: a peer that joins meanwhile does no harm. */
+void pbts_peer_set_prefetch_sample(const pbts_peer_set *set, pbts_prng prng, uint32_t want,
+                                   uint32_t limit);
+
 /* For tests: check every invariant above; asserts. */
 void pbts_peer_set_check(const pbts_peer_set *set);
 

@@ -111,6 +111,17 @@ static void sample_both(pbts_swarms *swarms, pbts_swarm_result *out, uint8_t *pe
     *other_len = sample(swarms, is_v4 ? peers6 : peers4, other, leechers_only, other_want, mate);
 }
 
+/* Begin to load what the answer's peers of the asker's own family will come from. */
+static void prefetch_sample(const pbts_swarms *swarms, const pbts_swarm *swarm,
+                            const pbts_swarm_update *update) {
+    bool is_v4 = update->addr.family == PBTS_IPV4;
+    const pbts_peer_set *set = is_v4 ? &swarm->v4 : swarm->v6;
+    if (set == NULL) return;
+    bool leechers_only = update->seeder || update->partial_seeder;
+    pbts_peer_set_prefetch_sample(set, swarms->prng, is_v4 ? update->want4 : update->want6,
+                                  leechers_only ? set->leechers : set->array.count);
+}
+
 pbts_status pbts_swarms_announce(pbts_swarms *swarms, pbts_swarm_result *out, uint8_t *peers4,
                                  uint8_t *peers6, const uint8_t infohash[static 20],
                                  const pbts_swarm_update *update, uint64_t now_s) {
@@ -123,6 +134,7 @@ pbts_status pbts_swarms_announce(pbts_swarms *swarms, pbts_swarm_result *out, ui
     if (swarm == NULL) swarm = pbts_swarm_new(swarms, torrent);
     if (swarm == NULL) return PBTS_NO_MEMORY;
     swarm->visited_s = now;
+    prefetch_sample(swarms, swarm, update);
 
     pbts_peer_ident who = pbts_swarm_ident(swarms, update->user_no, update->peer_id);
     uint32_t pos;

@@ -209,6 +209,13 @@ static void whoever_takes_over_reads_from_the_first_unanswered_byte(void **state
         assert_memory_equal(got, stream.bytes + stream.skipped, answers);
         assert_int_equal(read(fixture.handed[0], &taken, sizeof taken), sizeof taken);
         size_t at = stream.answered;
+        /* A look before the read changes nothing of it. */
+        for (unsigned look = 0; look < 2; look++)
+            (void)recv(taken, got, STREAM_MAX, MSG_PEEK | MSG_DONTWAIT);
+        int offset;
+        socklen_t offset_len = sizeof offset;
+        assert_int_equal(getsockopt(taken, SOL_SOCKET, SO_PEEK_OFF, &offset, &offset_len), 0);
+        assert_int_equal(offset, -1);
         while (at < stream.len) { /* the descriptor does not block */
             struct pollfd wait = { .fd = taken, .events = POLLIN };
             assert_int_equal(poll(&wait, 1, 5000), 1);
