@@ -214,9 +214,9 @@ static void whoever_takes_over_reads_from_the_first_unanswered_byte(void **state
             (void)recv(taken, got, STREAM_MAX, MSG_PEEK | MSG_DONTWAIT);
         int offset;
         socklen_t offset_len = sizeof offset;
-        assert_int_equal(getsockopt(taken, SOL_SOCKET, SO_PEEK_OFF, &offset, &offset_len), 0);
-        assert_int_equal(offset, -1);
-        while (at < stream.len) { /* the descriptor does not block */
+        if (getsockopt(taken, SOL_SOCKET, SO_PEEK_OFF, &offset, &offset_len) == 0)
+            assert_int_equal(offset, -1); /* else the kernel has none for TCP */
+        while (at < stream.len) {         /* the descriptor does not block */
             struct pollfd wait = { .fd = taken, .events = POLLIN };
             assert_int_equal(poll(&wait, 1, 5000), 1);
             ssize_t more = recv(taken, got, STREAM_MAX, 0);
