@@ -137,6 +137,7 @@ static void welcome(pbts_front *front, int fd, const struct sockaddr *from, sock
 }
 
 static void accept_some(pbts_front *front, int listener) {
+    front_conn_send_postponed(front); /* one may be evicted */
     for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
         pbts_sockaddr from;
         from.len = sizeof from.storage;
@@ -257,7 +258,9 @@ void pbts_front_run(pbts_front *front) {
         if (front->host.wake != NULL) front->host.wake(front->host.host, front->now_ms);
         if (front->accept_paused) pause_accepting(front, false);
         for (int i = 0; i < got; i++) on_event(front, &events[i]);
+        front_conn_send_postponed(front);
         serve_ready(front);
+        front_conn_send_postponed(front);
         if (!front->stopping && atomic_load(&front->stop_asked)) begin_stop(front);
     }
 }

@@ -1,7 +1,10 @@
 /* One connection of the front: peek, answer, send, take out of the socket what was answered.
  *
  * A worker sees each connection edge-triggered. An edge is used up only when everything that
- * waited was looked at, so whoever stops earlier puts the connection on the READY list. */
+ * waited was looked at, so whoever stops earlier puts the connection on the READY list.
+ *
+ * Answers of connections that go on are sent together after the wake-up's requests: computing and
+ * sending each touch much memory and code, which so stays in the processor's caches. */
 #include "net/front_conn.h"
 
 #include <errno.h>
@@ -99,19 +102,22 @@ static outcome owe(pbts_front *front, front_conn *conn, pbts_span rest) {
     return WAIT_FOR_READER;
 }
 
-static outcome send_out(pbts_front *front, front_conn *conn, pbts_writer *out) {
-    size_t sent = 0;
-    while (sent < out->len) {
-        ssize_t got =
-            send(conn->fd, out->data + sent, out->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+static outcome send_bytes(pbts_front *front, front_conn *conn, pbts_span bytes) {
+    while (bytes.len > 0) {
+        ssize_t got = send(conn->fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0 && errno == EAGAIN)
-            return owe(front, conn, (pbts_span){ out->data + sent, out->len - sent });
+        if (got < 0 && errno == EAGAIN) return owe(front, conn, bytes);
         if (got < 0) return GONE;
-        sent += (size_t)got;
+        bytes.data += got;
+        bytes.len -= (size_t)got;
     }
-    *out = pbts_writer_over(front->out, sizeof front->out);
     return GO_ON;
+}
+
+static outcome send_out(pbts_front *front, front_conn *conn, pbts_writer *out) {
+    outcome result = send_bytes(front, conn, pbts_writer_span(out));
+    *out = pbts_writer_over(out->data, out->capacity);
+    return result;
 }
 
 static outcome apply(front_conn *conn, pbts_front_verdict verdict, size_t consumed) {
@@ -154,26 +160,6 @@ static outcome answer_one(pbts_front *front, front_conn *conn, pbts_writer *out,
     return apply(conn, verdict, consumed);
 }
 
-/* Answer every whole request of `peeked`, sending in batches; `unread` of its bytes are left. */
-static outcome answer_all(pbts_front *front, front_conn *conn, size_t *unread, pbts_span peeked) {
-    pbts_writer out = pbts_writer_over(front->out, sizeof front->out);
-    outcome result = GO_ON;
-    while (result == GO_ON && peeked.len > 0) {
-        if (out.capacity - out.len < PBTS_FRONT_ANSWER_MAX) {
-            result = send_out(front, conn, &out);
-            continue;
-        }
-        uint32_t before = conn->answered;
-        result = answer_one(front, conn, &out, peeked);
-        peeked.data += conn->answered - before;
-        peeked.len -= conn->answered - before;
-    }
-    *unread = peeked.len;
-    if (result == WAIT_FOR_READER || result == GONE || out.len == 0) return result;
-    outcome sent = send_out(front, conn, &out);
-    return sent == GO_ON ? result : sent;
-}
-
 static bool watch(pbts_front *front, front_conn *conn) {
     if (conn->watched) return true;
     struct epoll_event event = {
@@ -188,6 +174,63 @@ static bool watch(pbts_front *front, front_conn *conn) {
 static void wait_on(pbts_front *front, front_conn *conn, front_list list) {
     front_move(front, conn, list);
     if (list != FRONT_READY && !watch(front, conn)) front_conn_close(front, conn);
+}
+
+void front_conn_send_postponed(pbts_front *front) {
+    for (uint32_t i = 0; i < front->postponed_count; i++) {
+        const front_answer *answer = &front->postponed[i];
+        front_conn *conn = &front->conns[answer->index];
+        if (conn->generation != answer->generation) continue;
+        pbts_span bytes = { front->out + answer->at, answer->len };
+        outcome result = send_bytes(front, conn, bytes);
+        if (result == GONE) front_conn_close(front, conn);
+        if (result == WAIT_FOR_READER) wait_on(front, conn, FRONT_WRITE);
+    }
+    front->postponed_count = front->out_len = 0;
+}
+
+/* Where answers are written, behind the postponed ones. */
+static pbts_writer room_for_answers(pbts_front *front) {
+    if (front->postponed_count == FRONT_POSTPONED_MAX || front->out_len > sizeof front->out / 2)
+        front_conn_send_postponed(front);
+    return pbts_writer_over(front->out + front->out_len, sizeof front->out - front->out_len);
+}
+
+static void postpone(pbts_front *front, const front_conn *conn, size_t len) {
+    front->postponed[front->postponed_count++] = (front_answer){
+        .index = (uint32_t)(conn - front->conns),
+        .generation = conn->generation,
+        .at = front->out_len,
+        .len = (uint32_t)len,
+    };
+    front->out_len += (uint32_t)len;
+}
+
+/* Answer every whole request of `peeked`, sending in batches; `unread` of its bytes are left. The
+ * last batch is postponed when the connection does nothing after it but wait for a request;
+ * `more`: there may be bytes behind the peeked ones. */
+static outcome answer_all(pbts_front *front, front_conn *conn, size_t *unread, pbts_span peeked,
+                          bool more) {
+    pbts_writer out = room_for_answers(front);
+    outcome result = GO_ON;
+    while (result == GO_ON && peeked.len > 0) {
+        if (out.capacity - out.len < PBTS_FRONT_ANSWER_MAX) {
+            result = send_out(front, conn, &out);
+            continue;
+        }
+        uint32_t before = conn->answered;
+        result = answer_one(front, conn, &out, peeked);
+        peeked.data += conn->answered - before;
+        peeked.len -= conn->answered - before;
+    }
+    *unread = peeked.len;
+    if (result == WAIT_FOR_READER || result == GONE || out.len == 0) return result;
+    if (result == GO_ON && !more && conn->watched && !conn->peer_closed && !front->stopping) {
+        postpone(front, conn, out.len);
+        return result;
+    }
+    outcome sent = send_out(front, conn, &out);
+    return sent == GO_ON ? result : sent;
 }
 
 /* Read and forget until the peer closes, so that it can read what we said. */
@@ -289,7 +332,8 @@ void front_conn_serve(pbts_front *front, front_conn *conn) {
         pbts_span peeked = unanswered(front, conn, (size_t)got);
         size_t unread = 0, answered_before = conn->answered;
         if (peeked.len > BUSY_PEEK && !conn->roomy) make_room(conn);
-        outcome result = answer_all(front, conn, &unread, peeked);
+        bool more = (size_t)got == sizeof front->peek;
+        outcome result = answer_all(front, conn, &unread, peeked, more);
         bool progress = conn->answered != answered_before;
         if (result == GONE || !rewind_peek(conn, unread)) {
             front_conn_close(front, conn);
@@ -307,7 +351,7 @@ void front_conn_serve(pbts_front *front, front_conn *conn) {
             end(front, conn, unread > 0);
             return;
         }
-        if ((size_t)got < sizeof front->peek) {
+        if (!more) {
             if (answered_before > 0 && unread == 0) follow_peeks(front, conn); /* it will go on */
             rest(front, conn, unread, progress);
             return;

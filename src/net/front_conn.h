@@ -51,6 +51,14 @@ typedef struct {
     uint32_t first, last;
 } front_ends;
 
+enum { FRONT_POSTPONED_MAX = 32 }; /* the first of them waits while the others are computed */
+
+/* An answer in front->out that is not sent yet. */
+typedef struct {
+    uint32_t index, generation; /* whose */
+    uint32_t at, len;
+} front_answer;
+
 struct pbts_front {
     pbts_front_config config;
     pbts_front_host host;
@@ -69,6 +77,9 @@ struct pbts_front {
     bool stopping;
     bool no_peek_offset; /* the kernel has none */
     uint64_t stop_at_ms;
+    front_answer postponed[FRONT_POSTPONED_MAX];
+    uint32_t postponed_count;
+    uint32_t out_len; /* of `out`, the postponed answers */
     uint8_t peek[PBTS_FRONT_PEEK_MAX];
     uint8_t out[PBTS_FRONT_OUT_MAX];
 };
@@ -82,6 +93,9 @@ front_conn *front_conn_open(pbts_front *front, int fd, const pbts_addr *client);
 void front_conn_close(pbts_front *front, front_conn *conn);
 /* Look at what came and do what can be done now. The connection may be gone afterwards. */
 void front_conn_serve(pbts_front *front, front_conn *conn);
+/* Send the postponed answers. Whatever may close a connection in good order comes after this, for a
+ * closed connection's answer is dropped. */
+void front_conn_send_postponed(pbts_front *front);
 /* The peer takes bytes again. */
 void front_conn_writable(pbts_front *front, front_conn *conn);
 
