@@ -102,9 +102,11 @@ static outcome owe(pbts_front *front, front_conn *conn, pbts_span rest) {
     return WAIT_FOR_READER;
 }
 
+/* The last answer waits for the end that follows at once, so that both are one segment. */
 static outcome send_bytes(pbts_front *front, front_conn *conn, pbts_span bytes) {
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (conn->ending ? MSG_MORE : 0);
     while (bytes.len > 0) {
-        ssize_t got = send(conn->fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t got = send(conn->fd, bytes.data, bytes.len, flags);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && errno == EAGAIN) return owe(front, conn, bytes);
         if (got < 0) return GONE;
