@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/clock.h"
@@ -246,6 +247,15 @@ static bool finished(const pbts_front *front) {
     return front->now_ms >= front->stop_at_ms || atomic_load(&front->stats.open) == 0;
 }
 
+/* Let more requests come in before the next wait, when that pays. */
+static void pause_if_wanted(pbts_front *front) {
+    static const struct timespec pause = { .tv_nsec = FRONT_PACE_PAUSE_US * 1000 };
+    uint64_t requests = atomic_load_explicit(&front->stats.requests, memory_order_relaxed);
+    bool wants = front_pace_wants_pause(&front->pace, front->now_ms, requests);
+    if (!wants || front->stopping || front->lists[FRONT_READY].first != FRONT_NONE) return;
+    (void)nanosleep(&pause, NULL); /* a signal may cut it short */
+}
+
 void pbts_front_run(pbts_front *front) {
     struct epoll_event events[EVENTS_MAX];
     front->now_ms = pbts_clock_mono_ms();
@@ -262,5 +272,6 @@ void pbts_front_run(pbts_front *front) {
         serve_ready(front);
         front_conn_send_postponed(front);
         if (!front->stopping && atomic_load(&front->stop_asked)) begin_stop(front);
+        pause_if_wanted(front);
     }
 }

@@ -7,6 +7,7 @@
 #define PBTS_NET_FRONT_CONN_H
 
 #include "net/front.h"
+#include "net/front_pace.h"
 #include "net/udp.h"
 
 enum { FRONT_NONE = UINT32_MAX };
@@ -65,6 +66,7 @@ struct pbts_front {
     pbts_front_stats stats;
     int epoll, wake;
     uint64_t now_ms;
+    front_pace pace;
     front_conn *conns;
     front_ends lists[FRONT_LISTS];
     int listeners[PBTS_FRONT_LISTENERS_MAX];
