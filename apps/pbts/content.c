@@ -31,7 +31,9 @@ static int add_file(content *all, const char *path, uint64_t length_bytes) {
     }
     char *copy = strdup(path);
     if (copy == NULL) return say_no_memory();
-    all->files[all->count++] = (content_file){ copy, length_bytes };
+    content_file *file = &all->files[all->count++];
+    file->path = copy;
+    file->length_bytes = length_bytes;
     all->total_bytes += length_bytes;
     return PBTS_EXIT_OK;
 }

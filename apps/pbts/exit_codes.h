@@ -9,7 +9,7 @@ enum {
     PBTS_EXIT_IO = 3, /* a file, the network, or memory */
 };
 
-#define PBTS_EXIT_HELP                                                                   \
+#define PBTS_EXIT_HELP \
     "exit codes: 0 ok, 1 refused or not verified, 2 usage, 3 file or network failed\n"
 
 #endif

@@ -123,7 +123,7 @@ int http_refused(const http_answer *answer, const http_request *request) {
 }
 
 int http_json(json_t **out, const http_request *request) {
-    http_answer answer;
+    http_answer answer = { 0 };
     int code = http_send(&answer, request);
     if (code != PBTS_EXIT_OK) return code;
     if (answer.status / 100 != 2) {

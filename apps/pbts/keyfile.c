@@ -56,8 +56,7 @@ static const char *read_lines(keyfile *key, pbts_span text) {
     if (!next_line(&line, &text) || !pbts_span_is(line, MAGIC)) {
         return "it does not begin with the line \"pbts-key1\"";
     }
-    if (!next_line(&line, &text) || !is_field(&value, line, "secret") ||
-        !read_secret(key, value)) {
+    if (!next_line(&line, &text) || !is_field(&value, line, "secret") || !read_secret(key, value)) {
         return "the second line must be \"secret\" and 64 hexadecimal digits of a valid key";
     }
     while (next_line(&line, &text)) {

@@ -38,17 +38,22 @@ int options_parse(const command_spec *spec, char ***arguments, int argc, char **
 bool options_number(uint64_t *out, const char *text, uint64_t max);
 
 /* The options that several commands share. */
-#define OPTION_TRACKER(text)                                                                       \
+#define OPTION_TRACKER(text) \
     { "tracker", "URL", text, NULL, true, "the tracker's address, such as http://127.0.0.1:8000" }
-#define OPTION_CA(text)                                                                            \
-    { "ca", "FILE", text, NULL, false, "certificates (PEM) to trust for https, instead of the "    \
-                                       "system's" }
-#define OPTION_KEY(text)                                                                           \
+#define OPTION_CA(text)                                              \
+    {                                                                \
+        "ca", "FILE", text, NULL, false,                             \
+            "certificates (PEM) to trust for https, instead of the " \
+            "system's"                                               \
+    }
+#define OPTION_KEY(text) \
     { "key", "FILE", text, NULL, true, "your key file, made by \"pbts key new\"" }
-#define OPTION_JSON(flag)                                                                          \
+#define OPTION_JSON(flag) \
     { "json", NULL, NULL, flag, false, "print JSON" }
-#define OPTION_PROGRESS(flag)                                                                      \
-    { "progress", NULL, NULL, flag, false,                                                         \
-      "show progress from the start and without a terminal too" }
+#define OPTION_PROGRESS(flag)                                         \
+    {                                                                 \
+        "progress", NULL, NULL, flag, false,                          \
+            "show progress from the start and without a terminal too" \
+    }
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 typedef struct {
-    const char *what;        /* "hashing" */
-    uint64_t done, total;    /* bytes */
+    const char *what;           /* "hashing" */
+    uint64_t done, total;       /* bytes */
     uint64_t start_ms, next_ms; /* monotonic */
     bool shows, forced, shown;
 } progress;

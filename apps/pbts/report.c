@@ -173,9 +173,9 @@ static void print_answer(const reporting *r, const json_t *answer) {
 
 static int send(reporting *r, const char *tracker, const char *ca, const keyfile *key,
                 bool aggregated, bool json) {
-    uint8_t iid[PBTS_IID_LEN], *body;
-    size_t len;
-    json_t *answer;
+    uint8_t iid[PBTS_IID_LEN], *body = NULL;
+    size_t len = 0;
+    json_t *answer = NULL;
     int code = tracker_iid(iid, tracker, ca);
     if (code == PBTS_EXIT_OK) code = encode(&body, &len, r, key, iid, aggregated);
     if (code != PBTS_EXIT_OK) return code;
@@ -229,7 +229,7 @@ int pbts_cmd_report(int argc, char **argv) {
     if (code != PBTS_EXIT_OK) return code;
     reporting *r = calloc(1, sizeof *r);
     code = r ? gather(r, arguments) : say_no_memory();
-    if (code == PBTS_EXIT_OK) code = send(r, tracker, ca, &key, aggregated, json);
+    if (r && code == PBTS_EXIT_OK) code = send(r, tracker, ca, &key, aggregated, json);
     keyfile_wipe(&key);
     if (r) reporting_free(r);
     return code;
