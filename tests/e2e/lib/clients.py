@@ -5,9 +5,9 @@ stop(). `directory` already holds the content for a seeder; a leecher fills it.
 """
 import json
 import os
-import re
+import signal
 import subprocess
-import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,6 +17,7 @@ import pbts_test as t
 
 class Client:
     name = "?"
+    stop_signal = signal.SIGTERM
 
     def __init__(self, folder, address, port):
         self.folder, self.address, self.port = Path(folder), address, port
@@ -29,7 +30,7 @@ class Client:
 
     def stop(self):
         if self.process and self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(self.stop_signal)
             try:
                 self.process.wait(timeout=10)
             except subprocess.TimeoutExpired:
@@ -87,9 +88,17 @@ class Transmission(Client):
             raise RuntimeError(f"transmission: {answer}")
         self._call("torrent-verify")
 
+    def stop(self):
+        # At its end it does not wait for the last announce; a paused torrent is announced at once.
+        if self.process and self.process.poll() is None:
+            self._call("torrent-stop")
+            time.sleep(1.5)
+        super().stop()
+
 
 class Aria2(Client):
     name = "aria2"
+    stop_signal = signal.SIGINT  # SIGTERM ends it without the last announce
 
     def add(self, torrent, directory):
         # aria2 speaks to UDP trackers only when its DHT is on; private torrents never use that.
@@ -105,6 +114,7 @@ class Aria2(Client):
 
 class Rtorrent(Client):
     name = "rtorrent"
+    stop_signal = signal.SIGINT  # SIGTERM does not wait for the last announce
 
     def add(self, torrent, directory):
         session = self.folder / "session"
@@ -129,19 +139,23 @@ schedule2 = add, 1, 0, ((load.start, "{torrent}"))
 
 
 LIBTORRENT = r"""
-import sys, time, libtorrent as lt
+import signal, sys, time, libtorrent as lt
 address, port, torrent, directory = sys.argv[1:5]
 session = lt.session({"listen_interfaces": f"{address}:{port}", "outgoing_interfaces": address,
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "enable_outgoing_utp": False, "enable_incoming_utp": False, "min_reconnect_time": 1,
     "alert_mask": lt.alert.category_t.all_categories})
 handle = session.add_torrent({"ti": lt.torrent_info(torrent), "save_path": directory})
-while True:
+stopping = []
+signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
+while not stopping:
     for alert in session.pop_alerts():
         if "tracker" in alert.what() or "error" in alert.what():
             print(alert.what(), alert.message(), flush=True)
     print(handle.status().state, handle.status().progress, handle.status().num_peers, flush=True)
     time.sleep(0.5)
+session.remove_torrent(handle)  # announces `stopped`
+time.sleep(1)
 """
 
 
