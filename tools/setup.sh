@@ -27,6 +27,7 @@ libmicrohttpd-dev|pc:libmicrohttpd
 libcurl4-openssl-dev|pc:libcurl
 libjansson-dev|pc:jansson
 libinih-dev|pc:inih
+libsecp256k1-dev|pc:libsecp256k1
 nodejs|cmd:node
 npm|cmd:npm
 ca-certificates|file:/etc/ssl/certs/ca-certificates.crt
