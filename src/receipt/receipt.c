@@ -103,6 +103,19 @@ void pbts_message_ticket(pbts_writer *writer, const uint8_t iid[static PBTS_IID_
     pbts_write_u64(writer, expires);
 }
 
+void pbts_message_peer(pbts_writer *writer, const uint8_t iid[static PBTS_IID_LEN],
+                       const uint8_t infohash[static PBTS_INFOHASH_LEN],
+                       const uint8_t nonce_own[static PBTS_NONCE_LEN],
+                       const uint8_t nonce_theirs[static PBTS_NONCE_LEN],
+                       const pbts_bls_public *key_own, const pbts_bls_public *key_theirs) {
+    write_array(writer, iid, PBTS_IID_LEN);
+    write_array(writer, infohash, PBTS_INFOHASH_LEN);
+    write_array(writer, nonce_own, PBTS_NONCE_LEN);
+    write_array(writer, nonce_theirs, PBTS_NONCE_LEN);
+    write_key(writer, key_own);
+    write_key(writer, key_theirs);
+}
+
 static bool is_uid_byte(uint8_t byte) {
     return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
            (byte >= '0' && byte <= '9') || byte == '.' || byte == '_' || byte == '-';

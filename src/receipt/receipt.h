@@ -54,6 +54,14 @@ void pbts_message_report(pbts_writer *writer, const uint8_t iid[static PBTS_IID_
 void pbts_message_ticket(pbts_writer *writer, const uint8_t iid[static PBTS_IID_LEN],
                          const pbts_bls_public *key, uint64_t allowance_bytes, uint64_t issued,
                          uint64_t expires);
+/* A peer's proof of its key to another one, over both sides' fresh nonces; iid and infohash are
+ * what both agree on. */
+enum { PBTS_NONCE_LEN = 32 };
+void pbts_message_peer(pbts_writer *writer, const uint8_t iid[static PBTS_IID_LEN],
+                       const uint8_t infohash[static PBTS_INFOHASH_LEN],
+                       const uint8_t nonce_own[static PBTS_NONCE_LEN],
+                       const uint8_t nonce_theirs[static PBTS_NONCE_LEN],
+                       const pbts_bls_public *key_own, const pbts_bls_public *key_theirs);
 enum { PBTS_MESSAGE_MAX = 320 }; /* longest of all messages here */
 
 /* uid: 1..32 bytes of [A-Za-z0-9._-]; uid_hash = SHA-256("pbts/uid/1" || uid). */

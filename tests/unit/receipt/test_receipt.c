@@ -130,6 +130,31 @@ static void the_other_messages_are_the_bytes_of_the_design(void **state) {
     assert_memory_equal(found, want, writer.len);
 }
 
+static void a_peer_proves_its_key_over_the_bytes_of_the_design(void **state) {
+    (void)state;
+    uint8_t iid[32], infohash[20], own[32], theirs[32], want[308], found[PBTS_MESSAGE_MAX];
+    pbts_bls_public key_own, key_theirs;
+    (void)lay(iid, IID, sizeof iid);
+    (void)lay(infohash, HASH, sizeof infohash);
+    (void)lay(own, 0x66, sizeof own);
+    (void)lay(theirs, 0x77, sizeof theirs);
+    memset(&key_own, SENDER, sizeof key_own);
+    memset(&key_theirs, RECEIVER, sizeof key_theirs);
+    size_t at = lay(want, IID, 32);
+    at += lay(want + at, HASH, 20);
+    at += lay(want + at, 0x66, 32);
+    at += lay(want + at, 0x77, 32);
+    at += lay(want + at, SENDER, 96);
+    at += lay(want + at, RECEIVER, 96);
+    assert_int_equal(at, sizeof want);
+
+    pbts_writer writer = pbts_writer_over(found, sizeof found);
+    pbts_message_peer(&writer, iid, infohash, own, theirs, &key_own, &key_theirs);
+    assert_int_equal(pbts_writer_status(&writer), PBTS_OK);
+    assert_int_equal(writer.len, sizeof want);
+    assert_memory_equal(found, want, sizeof want);
+}
+
 static void each_form_has_its_purpose(void **state) {
     (void)state;
     assert_int_equal(pbts_receipt_purpose(PBTS_FORM_PIECE), PBTS_BLS_PIECE);
@@ -225,6 +250,7 @@ int main(void) {
         cmocka_unit_test(a_cumulative_message_is_the_bytes_of_the_design),
         cmocka_unit_test(the_longest_receipt_message_fits_its_limit_exactly),
         cmocka_unit_test(the_other_messages_are_the_bytes_of_the_design),
+        cmocka_unit_test(a_peer_proves_its_key_over_the_bytes_of_the_design),
         cmocka_unit_test(each_form_has_its_purpose),
         cmocka_unit_test(a_signature_binds_every_field_of_its_receipt),
         cmocka_unit_test(a_uid_is_1_to_32_bytes_of_its_alphabet),
