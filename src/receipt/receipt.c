@@ -18,12 +18,23 @@ static void write_piece_part(pbts_writer *writer, const pbts_receipt *receipt) {
     pbts_write_u64(writer, receipt->epoch);
 }
 
+static void write_set_part(pbts_writer *writer, const pbts_receipt *receipt,
+                           const uint8_t digest[static PBTS_SHA256_LEN]) {
+    pbts_write_u64(writer, receipt->epoch);
+    pbts_write_u32(writer, pbts_piece_set_count(receipt->bitmap));
+    write_array(writer, digest, PBTS_SHA256_LEN);
+}
+
 static void write_cumulative_part(pbts_writer *writer, const pbts_receipt *receipt) {
     uint8_t digest[PBTS_SHA256_LEN];
     pbts_sha256(digest, receipt->bitmap);
-    pbts_write_u64(writer, receipt->epoch);
-    pbts_write_u32(writer, pbts_piece_set_count(receipt->bitmap));
-    write_array(writer, digest, sizeof digest);
+    write_set_part(writer, receipt, digest);
+}
+
+static void write_session_part(pbts_writer *writer, const pbts_receipt_session *session) {
+    write_array(writer, session->id, sizeof session->id);
+    write_array(writer, session->key.bytes, sizeof session->key.bytes);
+    pbts_write_u64(writer, session->expires);
 }
 
 void pbts_receipt_message(pbts_writer *writer, const pbts_receipt *receipt) {
@@ -34,13 +45,21 @@ void pbts_receipt_message(pbts_writer *writer, const pbts_receipt *receipt) {
     switch (receipt->form) {
     case PBTS_FORM_PIECE: write_piece_part(writer, receipt); return;
     case PBTS_FORM_CUMULATIVE: write_cumulative_part(writer, receipt); return;
+    case PBTS_FORM_BATCH: write_set_part(writer, receipt, receipt->root); return;
+    case PBTS_FORM_SESSION: write_session_part(writer, &receipt->session); return;
     }
     assert(!"a receipt has a known form");
 }
 
 pbts_bls_purpose pbts_receipt_purpose(pbts_receipt_form form) {
-    assert(form == PBTS_FORM_PIECE || form == PBTS_FORM_CUMULATIVE);
-    return form == PBTS_FORM_PIECE ? PBTS_BLS_PIECE : PBTS_BLS_CUMULATIVE;
+    switch (form) {
+    case PBTS_FORM_PIECE: return PBTS_BLS_PIECE;
+    case PBTS_FORM_CUMULATIVE: return PBTS_BLS_CUMULATIVE;
+    case PBTS_FORM_BATCH: return PBTS_BLS_BATCH;
+    case PBTS_FORM_SESSION: return PBTS_BLS_SESSION;
+    }
+    assert(!"a receipt has a known form");
+    return PBTS_BLS_PURPOSES;
 }
 
 /* The message in `buffer`, which holds the longest one. */

@@ -14,6 +14,18 @@ uint32_t pbts_piece_set_count(pbts_span bits) {
     return count;
 }
 
+bool pbts_piece_set_next(pbts_span bits, uint32_t *index) {
+    size_t at = *index / 8;
+    unsigned first = 0xFFu >> *index % 8; /* of the byte where the search begins */
+    for (; at < bits.len; at++, first = 0xFF) {
+        unsigned byte = bits.data[at] & first;
+        if (byte == 0) continue;
+        *index = (uint32_t)(at * 8) + (uint32_t)__builtin_clz(byte) - 24; /* of 32 bits */
+        return true;
+    }
+    return false;
+}
+
 pbts_status pbts_piece_set_check(pbts_span bits, uint32_t piece_count) {
     if (bits.len != pbts_piece_set_len(piece_count)) return PBTS_MALFORMED;
     if (piece_count % 8 == 0) return PBTS_OK;

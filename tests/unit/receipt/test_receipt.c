@@ -11,7 +11,16 @@
 #include "receipt/receipt.h"
 
 /* Every field is filled with a byte of its own, so a swapped or shifted field shows. */
-enum { IID = 0x11, HASH = 0x22, SENDER = 0x33, RECEIVER = 0x44, PIECE = 0x55 };
+enum {
+    IID = 0x11,
+    HASH = 0x22,
+    SENDER = 0x33,
+    RECEIVER = 0x44,
+    PIECE = 0x55,
+    ROOT = 0x66,
+    SESSION_ID = 0x77,
+    SESSION_KEY = 0x88,
+};
 
 static pbts_receipt sample(pbts_receipt_form form) {
     pbts_receipt r = { .form = form, .epoch = UINT64_C(0x0102030405060708) };
@@ -21,6 +30,10 @@ static pbts_receipt sample(pbts_receipt_form form) {
     memset(&r.receiver, RECEIVER, sizeof r.receiver);
     memset(r.piece_hash, PIECE, sizeof r.piece_hash);
     r.piece_index = 0xA1B2C3D4;
+    memset(r.root, ROOT, sizeof r.root);
+    memset(r.session.id, SESSION_ID, sizeof r.session.id);
+    memset(&r.session.key, SESSION_KEY, sizeof r.session.key);
+    r.session.expires = 1800000000;
     return r;
 }
 
@@ -77,10 +90,46 @@ static void a_cumulative_message_is_the_bytes_of_the_design(void **state) {
     assert_memory_equal(found, want, sizeof want);
 }
 
+static void a_batch_message_is_the_bytes_of_the_design(void **state) {
+    (void)state;
+    static const uint8_t BITMAP[2] = { 0xF0, 0x80 };
+    static const uint8_t EPOCH_AND_COUNT[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 5 };
+    uint8_t want[288], found[288];
+    size_t at = lay_head(want);
+    memcpy(want + at, EPOCH_AND_COUNT, 12);
+    at += 12;
+    at += lay(want + at, ROOT, 32);
+    assert_int_equal(at, sizeof want);
+
+    pbts_receipt r = sample(PBTS_FORM_BATCH);
+    r.bitmap = PBTS_SPAN_OF(BITMAP);
+    pbts_writer writer = pbts_writer_over(found, sizeof found);
+    pbts_receipt_message(&writer, &r);
+    assert_int_equal(writer.len, sizeof want);
+    assert_memory_equal(found, want, sizeof want);
+}
+
+static void a_session_message_is_the_bytes_of_the_design(void **state) {
+    (void)state;
+    static const uint8_t EXPIRES[8] = { 0, 0, 0, 0, 0x6B, 0x49, 0xD2, 0x00 };
+    uint8_t want[317], found[317];
+    size_t at = lay_head(want);
+    at += lay(want + at, SESSION_ID, 32);
+    at += lay(want + at, SESSION_KEY, 33);
+    memcpy(want + at, EXPIRES, 8);
+    assert_int_equal(at + 8, sizeof want);
+
+    pbts_receipt r = sample(PBTS_FORM_SESSION);
+    pbts_writer writer = pbts_writer_over(found, sizeof found);
+    pbts_receipt_message(&writer, &r);
+    assert_int_equal(writer.len, sizeof want);
+    assert_memory_equal(found, want, sizeof want);
+}
+
 static void the_longest_receipt_message_fits_its_limit_exactly(void **state) {
     (void)state;
     uint8_t buffer[PBTS_RECEIPT_MESSAGE_MAX];
-    pbts_receipt r = sample(PBTS_FORM_PIECE);
+    pbts_receipt r = sample(PBTS_FORM_SESSION);
     pbts_writer fits = pbts_writer_over(buffer, sizeof buffer);
     pbts_writer short_by_one = pbts_writer_over(buffer, sizeof buffer - 1);
     pbts_receipt_message(&fits, &r);
@@ -159,6 +208,8 @@ static void each_form_has_its_purpose(void **state) {
     (void)state;
     assert_int_equal(pbts_receipt_purpose(PBTS_FORM_PIECE), PBTS_BLS_PIECE);
     assert_int_equal(pbts_receipt_purpose(PBTS_FORM_CUMULATIVE), PBTS_BLS_CUMULATIVE);
+    assert_int_equal(pbts_receipt_purpose(PBTS_FORM_BATCH), PBTS_BLS_BATCH);
+    assert_int_equal(pbts_receipt_purpose(PBTS_FORM_SESSION), PBTS_BLS_SESSION);
 }
 
 static pbts_bls_public_point key_of(pbts_bls_secret *secret, uint8_t scalar) {
@@ -183,20 +234,24 @@ static void a_signature_binds_every_field_of_its_receipt(void **state) {
     static const uint8_t BITMAP[2] = { 0xF0, 0x80 }, OTHER_BITMAP[2] = { 0xF0, 0x40 };
     static const struct {
         size_t offset;
-        bool piece, cumulative; /* which form signs it */
+        unsigned forms; /* which sign it: 1 piece, 2 cumulative, 4 batch, 8 session */
     } FIELDS[] = {
-        { offsetof(pbts_receipt, iid), true, true },
-        { offsetof(pbts_receipt, infohash), true, true },
-        { offsetof(pbts_receipt, sender), true, true },
-        { offsetof(pbts_receipt, receiver), true, true },
-        { offsetof(pbts_receipt, epoch), true, true },
-        { offsetof(pbts_receipt, piece_index), true, false },
-        { offsetof(pbts_receipt, piece_hash), true, false },
+        { offsetof(pbts_receipt, iid), 15 },
+        { offsetof(pbts_receipt, infohash), 15 },
+        { offsetof(pbts_receipt, sender), 15 },
+        { offsetof(pbts_receipt, receiver), 15 },
+        { offsetof(pbts_receipt, epoch), 7 },
+        { offsetof(pbts_receipt, piece_index), 1 },
+        { offsetof(pbts_receipt, piece_hash), 1 },
+        { offsetof(pbts_receipt, root), 4 },
+        { offsetof(pbts_receipt, session.id), 8 },
+        { offsetof(pbts_receipt, session.key), 8 },
+        { offsetof(pbts_receipt, session.expires), 8 },
     };
     pbts_bls_secret secret;
     pbts_bls_public_point key = key_of(&secret, 77);
-    for (int form = PBTS_FORM_PIECE; form <= PBTS_FORM_CUMULATIVE; form++) {
-        bool is_piece = form == PBTS_FORM_PIECE;
+    for (int form = PBTS_FORM_PIECE; form <= PBTS_FORM_SESSION; form++) {
+        unsigned bit = 1u << (form - 1);
         pbts_receipt r = sample((pbts_receipt_form)form);
         r.bitmap = PBTS_SPAN_OF(BITMAP);
         pbts_bls_signature bytes;
@@ -207,12 +262,37 @@ static void a_signature_binds_every_field_of_its_receipt(void **state) {
         for (size_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0]; i++) {
             pbts_receipt changed = r;
             ((uint8_t *)&changed)[FIELDS[i].offset] ^= 1;
-            bool binds = is_piece ? FIELDS[i].piece : FIELDS[i].cumulative;
             assert_int_equal(verify(&key, &changed, &signature),
-                             binds ? PBTS_BAD_SIGNATURE : PBTS_OK);
+                             FIELDS[i].forms & bit ? PBTS_BAD_SIGNATURE : PBTS_OK);
         }
         r.bitmap = PBTS_SPAN_OF(OTHER_BITMAP);
-        assert_int_equal(verify(&key, &r, &signature), is_piece ? PBTS_OK : PBTS_BAD_SIGNATURE);
+        /* Of a batch as many pieces, so only the root would tell: that is computed from the set. */
+        assert_int_equal(verify(&key, &r, &signature),
+                         form == PBTS_FORM_CUMULATIVE ? PBTS_BAD_SIGNATURE : PBTS_OK);
+        r.bitmap.len = 1;
+        assert_int_equal(verify(&key, &r, &signature), bit & 6 ? PBTS_BAD_SIGNATURE : PBTS_OK);
+    }
+}
+
+/* The same fields under another form's domain. */
+static void a_signature_of_one_form_is_none_of_another(void **state) {
+    (void)state;
+    static const uint8_t BITMAP[2] = { 0xF0, 0x80 };
+    pbts_bls_secret secret;
+    pbts_bls_public_point key = key_of(&secret, 78);
+    for (int made = PBTS_FORM_PIECE; made <= PBTS_FORM_SESSION; made++) {
+        pbts_receipt r = sample((pbts_receipt_form)made);
+        r.bitmap = PBTS_SPAN_OF(BITMAP);
+        pbts_sha256(r.root, r.bitmap); /* then a batch has the very bytes of a cumulative one */
+        pbts_bls_signature bytes;
+        pbts_bls_g1_point signature;
+        pbts_receipt_sign(&bytes, &r, &secret);
+        assert_int_equal(pbts_bls_signature_decode(&signature, &bytes), PBTS_OK);
+        for (int taken = PBTS_FORM_PIECE; taken <= PBTS_FORM_SESSION; taken++) {
+            r.form = (pbts_receipt_form)taken;
+            assert_int_equal(verify(&key, &r, &signature),
+                             made == taken ? PBTS_OK : PBTS_BAD_SIGNATURE);
+        }
     }
 }
 
@@ -248,11 +328,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_piece_message_is_the_bytes_of_the_design),
         cmocka_unit_test(a_cumulative_message_is_the_bytes_of_the_design),
+        cmocka_unit_test(a_batch_message_is_the_bytes_of_the_design),
+        cmocka_unit_test(a_session_message_is_the_bytes_of_the_design),
         cmocka_unit_test(the_longest_receipt_message_fits_its_limit_exactly),
         cmocka_unit_test(the_other_messages_are_the_bytes_of_the_design),
         cmocka_unit_test(a_peer_proves_its_key_over_the_bytes_of_the_design),
         cmocka_unit_test(each_form_has_its_purpose),
         cmocka_unit_test(a_signature_binds_every_field_of_its_receipt),
+        cmocka_unit_test(a_signature_of_one_form_is_none_of_another),
         cmocka_unit_test(a_uid_is_1_to_32_bytes_of_its_alphabet),
         cmocka_unit_test(a_uid_hash_is_sha256_of_the_tag_and_the_uid),
     };
