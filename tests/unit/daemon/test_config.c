@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "config.h"
+#include "config_value.h"
 
 static struct config config;
 static char error[CONFIG_ERROR_MAX];
@@ -191,6 +191,83 @@ static void ranges_hold_their_addresses(void **state) {
     assert_false(config_ranges_contain(&config.live.metrics_allow, &inside));
 }
 
+/* ---- the table's ranges are the policy's ---- */
+
+/* Where a key of numbers keeps its value: one of the two, or false. */
+static bool number_of(const struct config_key *key, uint64_t **wide, uint32_t **narrow) {
+    uint8_t *field = (uint8_t *)&config + key->offset;
+    *wide = key->type == CONFIG_SIZE ? (uint64_t *)(void *)field : NULL;
+    bool is_narrow = key->type == CONFIG_NUMBER || key->type == CONFIG_MILLI;
+    *narrow = is_narrow ? (uint32_t *)(void *)field : NULL;
+    return *wide != NULL || is_narrow;
+}
+
+static bool is_policys(const struct config_key *key) {
+    size_t from = offsetof(struct config, live.policy);
+    return key->offset >= from && key->offset < from + sizeof(pbts_policy);
+}
+
+/* Defaults in which no key stands in another's way. */
+static void begin_wide(void) {
+    config_defaults(&config);
+    assert_true(config_set(&config, error, "t", "interval_s", "28800"));
+    assert_true(config_set(&config, error, "t", "min_interval_s", "1"));
+    assert_true(config_set(&config, error, "t", "numwant_default", "0"));
+}
+
+static bool set_number(const struct config_key *key, uint64_t value) {
+    char text[32];
+    if (key->type == CONFIG_MILLI)
+        (void)snprintf(text, sizeof text, "%u.%03u", (unsigned)(value / 1000),
+                       (unsigned)(value % 1000));
+    else
+        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return config_set(&config, error, "t", key->key, text);
+}
+
+static void every_number_is_taken_at_its_ends_and_refused_past_them(void **state) {
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+        const struct config_key *key = &CONFIG_KEYS[i];
+        uint64_t ends[2] = { key->min, key->max }, *wide;
+        uint32_t *narrow;
+        begin_wide();
+        if (key->type != CONFIG_PORT && !number_of(key, &wide, &narrow)) continue;
+        for (size_t k = 0; k < 2; k++) {
+            begin_wide();
+            if (!set_number(key, ends[k])) fail_msg("%s: %s", key->key, error);
+            bool https = strcmp(key->key, "https_port") == 0;
+            if (!https && !config_finish(&config, error)) fail_msg("%s: %s", key->key, error);
+            if (pbts_policy_check(&config.live.policy, NULL) != PBTS_OK) fail_msg("%s", key->key);
+        }
+        if (set_number(key, key->max + 1)) fail_msg("%s is taken past its end", key->key);
+        if (key->min > 0 && set_number(key, key->min - 1)) fail_msg("%s: below", key->key);
+    }
+}
+
+/* Neither is stricter than the other: what the table refuses, the policy would refuse too. */
+static void the_policy_refuses_what_lies_past_the_tables_ends(void **state) {
+    unsigned checked = 0;
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+        const struct config_key *key = &CONFIG_KEYS[i];
+        uint64_t *wide;
+        uint32_t *narrow;
+        if (!is_policys(key) || !number_of(key, &wide, &narrow)) continue;
+        for (unsigned k = 0; k < 2; k++) {
+            uint64_t past = k == 0 ? key->max + 1 : key->min - 1;
+            if (k == 0 ? narrow != NULL && key->max == UINT32_MAX : key->min == 0) continue;
+            begin_wide();
+            if (wide != NULL)
+                *wide = past;
+            else
+                *narrow = (uint32_t)past;
+            if (pbts_policy_check(&config.live.policy, NULL) == PBTS_OK)
+                fail_msg("the policy takes %s = %llu", key->key, (unsigned long long)past);
+            checked++;
+        }
+    }
+    assert_true(checked >= 13);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_are_good_and_the_policys_own),
@@ -203,6 +280,8 @@ int main(void) {
         cmocka_unit_test(keys_are_checked_against_each_other),
         cmocka_unit_test(values_are_shown_as_they_can_be_read_again),
         cmocka_unit_test(ranges_hold_their_addresses),
+        cmocka_unit_test(every_number_is_taken_at_its_ends_and_refused_past_them),
+        cmocka_unit_test(the_policy_refuses_what_lies_past_the_tables_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
