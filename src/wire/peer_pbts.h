@@ -8,7 +8,7 @@
  *   2 receipt_batch    { "b": bitmap | "c": runs, "e": epoch, "x": sig[48] }
  *   3 request_receipt  { "f": form, "i": index? }
  *   4 refuse           { "c": code, "t": text }
- *   5 session          { "e": expires, "k": key[33], "s": sid[32], "x": sig[48] }
+ *   5 session          { "d": session id[32], "k": key[33], "t": expires, "x": sig[48] }
  * Torrent, instance, sender and receiver are the connection's. In messages unknown keys are
  * refused, so that each has one encoding (but for "b" or "c"); in the handshake they are passed
  * over. Source: DESIGN sections 5 and 8.
@@ -65,9 +65,6 @@ typedef enum {
 } pbts_peer_kind;
 
 enum {
-    PBTS_PEER_SESSION_ID_LEN = 32,
-    PBTS_PEER_SESSION_KEY_LEN = 33,       /* secp256k1, compressed */
-    PBTS_PEER_SESSION_SIGNATURE_LEN = 64, /* r, s */
     PBTS_PEER_REFUSAL_TEXT_MAX = 200,
     /* Kind, bencode and a bitmap of PBTS_PIECES_MAX pieces. */
     PBTS_PEER_PBTS_LEN_MAX = 256 + PBTS_PIECES_MAX / 8,
@@ -86,8 +83,8 @@ typedef struct {
     uint32_t piece_index;    /* PIECE, SESSION: below piece_count */
     pbts_peer_pieces pieces; /* CUMULATIVE, BATCH */
     union {
-        pbts_bls_signature signature;                               /* all but SESSION */
-        uint8_t session_signature[PBTS_PEER_SESSION_SIGNATURE_LEN]; /* SESSION */
+        pbts_bls_signature signature;               /* all but SESSION */
+        pbts_secp256k1_signature session_signature; /* SESSION */
     };
 } pbts_peer_receipt;
 
@@ -103,11 +100,10 @@ typedef struct {
     pbts_span text; /* printable ASCII, at most PBTS_PEER_REFUSAL_TEXT_MAX; fit for a log */
 } pbts_peer_refusal;
 
-/* A certificate: until `expires` this secp256k1 key signs the receiver's piece receipts. */
+/* A certificate: piece receipts of the receiver that follow are signed with its session's key. The
+ * key begins with 2 or 3; it is not checked to be a point. */
 typedef struct {
-    uint64_t expires; /* unix seconds */
-    uint8_t sid[PBTS_PEER_SESSION_ID_LEN];
-    uint8_t key[PBTS_PEER_SESSION_KEY_LEN]; /* begins with 2 or 3; not checked to be a point */
+    pbts_receipt_session session;
     pbts_bls_signature signature;
 } pbts_peer_session;
 
