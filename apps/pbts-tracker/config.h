@@ -70,6 +70,10 @@ enum config_result config_load(struct config *config, int argc, char **argv, cha
 /* Read the same sources again, quietly (SIGHUP). */
 bool config_reload(struct config *config, char error[static CONFIG_ERROR_MAX], int argc,
                    char **argv, char **environment);
+/* The next variable that begins as ours do (PBTS_) but names no key: most likely a slip of the pen.
+ * `name` is borrowed from the environment and without its value; `at` begins at 0. False: no more.
+ */
+bool config_unknown_variable(pbts_span *name, size_t *at, char **environment);
 void config_print_help(const char *program);
 
 /* Walk the keys with their present values (GET /config); false past the last one. */

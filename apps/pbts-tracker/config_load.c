@@ -156,19 +156,36 @@ bool config_reload(struct config *config, char error[static CONFIG_ERROR_MAX], i
     return apply_all(config, error, &sources);
 }
 
-/* Variables that look like ours but name no key: most likely a slip of the pen. */
-static void warn_of_unknown_variables(char **environment) {
-    for (char **entry = environment; *entry != NULL; entry++) {
-        char key[80];
-        size_t len = 0;
-        if (strncmp(*entry, "PBTS_", 5) != 0) continue;
-        for (const char *c = *entry + 5; *c && *c != '=' && len < sizeof key - 1; c++)
-            key[len++] = (char)tolower((unsigned char)*c);
-        key[len] = '\0';
-        if (config_key_find(key) == NULL && strcmp(key, "config") != 0 && strcmp(key, "bin") != 0)
-            fprintf(stderr, "pbts-tracker: note: the environment's PBTS_%.*s names no key\n",
-                    (int)len, *entry + 5);
+/* PBTS_CONFIG names the file; PBTS_BIN is what test scripts hand on. */
+static bool is_known_variable(pbts_span name) {
+    char key[80];
+    if (name.len >= sizeof key) return false;
+    for (size_t i = 0; i < name.len; i++) key[i] = (char)tolower(name.data[i]);
+    key[name.len] = '\0';
+    return config_key_find(key) != NULL || strcmp(key, "config") == 0 || strcmp(key, "bin") == 0;
+}
+
+bool config_unknown_variable(pbts_span *name, size_t *at, char **environment) {
+    static const char prefix[] = "PBTS_";
+    for (; environment[*at] != NULL; (*at)++) {
+        const char *entry = environment[*at];
+        if (strncmp(entry, prefix, sizeof prefix - 1) != 0) continue;
+        *name = (pbts_span){ (const uint8_t *)entry, strcspn(entry, "=") };
+        pbts_span rest = { name->data + sizeof prefix - 1, name->len - (sizeof prefix - 1) };
+        if (is_known_variable(rest)) continue;
+        (*at)++;
+        return true;
     }
+    return false;
+}
+
+static void say_checked(const struct config *config, char **environment) {
+    pbts_span name;
+    size_t at = 0;
+    while (config_unknown_variable(&name, &at, environment))
+        fprintf(stderr, "pbts-tracker: note: the environment's %.*s names no key\n",
+                (int)(name.len < 80 ? name.len : 80), (const char *)name.data);
+    printf("the configuration is good%s%s\n", config->file[0] ? ": " : "", config->file);
 }
 
 enum config_result config_load(struct config *config, int argc, char **argv, char **environment) {
@@ -186,9 +203,8 @@ enum config_result config_load(struct config *config, int argc, char **argv, cha
         puts("pbts-tracker " PBTS_VERSION);
         return CONFIG_SHOWN;
     }
-    warn_of_unknown_variables(environment);
     if (!sources.check) return CONFIG_RUN;
-    printf("the configuration is good%s%s\n", config->file[0] ? ": " : "", config->file);
+    say_checked(config, environment);
     return CONFIG_CHECKED;
 }
 

@@ -71,6 +71,14 @@ static pbts_status start(struct app *app) {
     return workers_start(app->workers);
 }
 
+static void warn_of_unknown_variables(struct app *app) {
+    pbts_span name;
+    size_t at = 0;
+    while (config_unknown_variable(&name, &at, environ))
+        LOG(&app->log, LOG_WARN, "unknown_variable", LOG_SPAN("name", name),
+            LOG_TEXT("advice", "no key has this name; --help lists all that there are"));
+}
+
 static void say_started(struct app *app) {
     LOG(&app->log, LOG_INFO, "listening", LOG_UINT("http", app->http_port),
         LOG_UINT("udp", app->http_port), LOG_UINT("https", app->https_port),
@@ -156,6 +164,7 @@ int main(int argc, char **argv) {
     }
     app_init(app, config);
     free(config);
+    warn_of_unknown_variables(app);
     int signals = block_signals();
     raise_descriptor_limit();
     bool started = signals >= 0 && start(app) == PBTS_OK;

@@ -602,11 +602,14 @@ def json_logs_are_json_and_hold_no_secret():
         args = [os.path.join(BIN, "pbts-tracker"), "--data", folder, "--port", "0", "--listen",
                 "127.0.0.1", "--log-format", "json", "--log-level", "debug"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PBTS_")}
+        secret = "a" * 32
+        environment["PBTS_PROT"] = secret
         process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True, env=environment)
-        first = [json.loads(process.stderr.readline()) for _ in range(2)]
+        first = [json.loads(process.stderr.readline()) for _ in range(3)]
+        assert [line["name"] for line in first if line["event"] == "unknown_variable"] == ["PBTS_PROT"]
+        assert secret not in str(first)
         listening = next(line for line in first if line["event"] == "listening")
         client = Client(listening["http"])
-        secret = "a" * 32
         client.ask(announce(path=f"/announce/{secret}"))
         client.ask(get(f"/user/{secret}?passkey={secret}", f"Authorization: Bearer {secret}\r\n"))
         client.ask(announce(path=f"/announce/{secret}"))

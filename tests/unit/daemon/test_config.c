@@ -268,6 +268,29 @@ static void the_policy_refuses_what_lies_past_the_tables_ends(void **state) {
     assert_true(checked >= 13);
 }
 
+static void variables_that_name_no_key_are_told_without_their_values(void **state) {
+    static char entries[][120] = {
+        "PBTS_PORT=1", "PATH=/bin",        "PBTS_PROT=secret", "PBTS_CONFIG=x", "PBTS_BIN=x",
+        "PBTS_=y",     "PBTS_min_ratio=1", "PBTS_NOVALUE",     "XPBTS_PROT=80", "PBTS_"
+    };
+    enum { COUNT = sizeof entries / sizeof entries[0] };
+    char *environment[COUNT + 1] = { NULL };
+    for (size_t i = 0; i < COUNT; i++) environment[i] = entries[i];
+    memset(entries[COUNT - 1] + 5, 'X', 100);
+    memcpy(entries[COUNT - 1] + 105, "=1", 3);
+    static const char *const expected[] = { "PBTS_PROT", "PBTS_", "PBTS_NOVALUE" };
+    pbts_span name;
+    size_t at = 0;
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(config_unknown_variable(&name, &at, environment));
+        assert_true(pbts_span_is(name, expected[i]));
+    }
+    assert_true(config_unknown_variable(&name, &at, environment));
+    assert_int_equal(name.len, 105);
+    assert_false(config_unknown_variable(&name, &at, environment));
+    assert_false(config_unknown_variable(&name, &at, environment));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_are_good_and_the_policys_own),
@@ -280,6 +303,7 @@ int main(void) {
         cmocka_unit_test(keys_are_checked_against_each_other),
         cmocka_unit_test(values_are_shown_as_they_can_be_read_again),
         cmocka_unit_test(ranges_hold_their_addresses),
+        cmocka_unit_test(variables_that_name_no_key_are_told_without_their_values),
         cmocka_unit_test(every_number_is_taken_at_its_ends_and_refused_past_them),
         cmocka_unit_test(the_policy_refuses_what_lies_past_the_tables_ends),
     };
