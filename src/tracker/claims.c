@@ -63,7 +63,7 @@ pbts_status pbts_commit_claim(pbts_commit *commit, pbts_claim *out,
                               const pbts_checked_statement *statement, const pbts_pieces *pieces) {
     size_t len = pbts_piece_set_len(pieces->piece_count);
     pbts_mem *mem = commit->tracker->mem;
-    if (statement->form == PBTS_FORM_CUMULATIVE && statement->bitmap_len != len) {
+    if (statement->form != PBTS_FORM_PIECE && statement->bitmap_len != len) {
         return PBTS_CORRUPT;
     }
     pbts_claim claim = { .len = len };

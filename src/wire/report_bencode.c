@@ -94,7 +94,6 @@ static pbts_status read_pieces(pbts_report_draft *draft, size_t at, const letter
         return pbts_draft_bad(draft, "a statement needs one of b (bitmap), c (runs), i (index)");
     }
     if (has(fields, 'i')) return read_index(draft, out, fields);
-    out->form = PBTS_FORM_CUMULATIVE;
     if (!read_string(&pieces, fields, has(fields, 'b') ? 'b' : 'c')) {
         return pbts_draft_bad(draft, "a statement's pieces (b or c) must be a string");
     }
@@ -107,11 +106,49 @@ static pbts_status read_pieces(pbts_report_draft *draft, size_t at, const letter
     return PBTS_OK;
 }
 
+static pbts_status read_session(pbts_report_draft *draft, size_t at, const letters *fields) {
+    pbts_statement *out = &draft->report.statements[at];
+    pbts_receipt_session *session = &out->session;
+    pbts_span signatures;
+    if (!read_bytes(session->id, sizeof session->id, fields, 'd')) {
+        return pbts_draft_bad(draft, "a session needs d, its id of 32 bytes");
+    }
+    if (!read_bytes(session->key.bytes, sizeof session->key.bytes, fields, 'k')) {
+        return pbts_draft_bad(draft, "a session needs k, its key of 33 bytes");
+    }
+    if (!read_uint(&session->expires, fields, 't')) {
+        return pbts_draft_bad(draft, "a session needs t, when it expires in unix seconds");
+    }
+    if (!read_string(&signatures, fields, 'y')) {
+        return pbts_draft_bad(draft, "a session needs y, the signatures of its pieces");
+    }
+    out->form = PBTS_FORM_SESSION;
+    return pbts_draft_signatures(draft, at, signatures);
+}
+
+/* The form is what is there; only a batch has to be told from a cumulative statement. */
+static pbts_status read_form(pbts_report_draft *draft, size_t at, const letters *fields) {
+    pbts_statement *out = &draft->report.statements[at];
+    bool is_session = has(fields, 'd') || has(fields, 'k') || has(fields, 't') || has(fields, 'y');
+    uint64_t form;
+    if (has(fields, 'i')) {
+        if (is_session) return pbts_draft_bad(draft, "a session has a set of pieces (b or c)");
+    } else if (is_session) {
+        PBTS_TRY(read_session(draft, at, fields));
+    } else {
+        out->form = PBTS_FORM_CUMULATIVE;
+    }
+    if (!has(fields, 'f')) return PBTS_OK;
+    if (!read_uint(&form, fields, 'f')) form = 0;
+    if (out->form == PBTS_FORM_CUMULATIVE && form == PBTS_FORM_BATCH) out->form = PBTS_FORM_BATCH;
+    if (form == (uint64_t)out->form) return PBTS_OK;
+    return pbts_draft_bad(draft, "a statement's form (f) is not that of its pieces");
+}
+
 static pbts_status read_statement(pbts_report_draft *draft, size_t at, const pbts_bvalue *item) {
     pbts_statement *out = &draft->report.statements[at];
     letters fields;
-    uint64_t form;
-    if (item->type != PBTS_BDICT || !read_letters(&fields, item, "bcefhinrsx")) {
+    if (item->type != PBTS_BDICT || !read_letters(&fields, item, "bcdefhiknrstxy")) {
         return pbts_draft_bad(draft, "a statement must be a dictionary of known keys");
     }
     if (!read_bytes(out->infohash, sizeof out->infohash, &fields, 'h')) {
@@ -134,10 +171,7 @@ static pbts_status read_statement(pbts_report_draft *draft, size_t at, const pbt
         return pbts_draft_bad(draft, "a statement's signature (x) must be 48 bytes");
     }
     PBTS_TRY(read_pieces(draft, at, &fields));
-    if (has(&fields, 'f') && (!read_uint(&form, &fields, 'f') || form != (uint64_t)out->form)) {
-        return pbts_draft_bad(draft, "a statement's form (f) is not that of its pieces");
-    }
-    return PBTS_OK;
+    return read_form(draft, at, &fields);
 }
 
 /* ---- the report ---- */

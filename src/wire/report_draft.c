@@ -55,12 +55,14 @@ pbts_status pbts_draft_begin(pbts_report_draft *draft, size_t count) {
 
 /* ---- where the pieces are ---- */
 
+static pbts_status expands_too_far(pbts_report_draft *draft) {
+    return pbts_draft_limit(draft, "the pieces of all statements take more than 16 MiB");
+}
+
 static pbts_status add_source(pbts_report_draft *draft, size_t index, pbts_pieces_source source) {
     size_t bytes = pbts_piece_set_len(source.bits);
     assert(index < draft->report.count && draft->sources[index].form == PBTS_PIECES_NONE);
-    if (bytes > PBTS_REPORT_LEN_MAX - draft->expanded_bytes) {
-        return pbts_draft_limit(draft, "the pieces of all statements take more than 16 MiB");
-    }
+    if (bytes > PBTS_REPORT_LEN_MAX - draft->expanded_bytes) return expands_too_far(draft);
     draft->sources[index] = source;
     draft->expanded_bytes += bytes;
     return PBTS_OK;
@@ -78,14 +80,21 @@ pbts_status pbts_draft_pieces_runs(pbts_report_draft *draft, size_t index, pbts_
     return add_source(draft, index, source);
 }
 
-pbts_status pbts_draft_pieces_base64(pbts_report_draft *draft, size_t index, pbts_span text) {
+/* How many bytes a base64 text stands for, if it is one. */
+static size_t base64_bytes(pbts_span text) {
     size_t digits = text.len;
     while (digits > 0 && text.data[digits - 1] == '=') digits--;
-    size_t bytes = digits / 4 * 3 + digits % 4 * 3 / 4;
+    return digits / 4 * 3 + digits % 4 * 3 / 4;
+}
+
+pbts_status pbts_draft_pieces_base64(pbts_report_draft *draft, size_t index, pbts_span text) {
+    size_t bytes = base64_bytes(text);
     if (bytes == 0) return pbts_draft_bad(draft, "a bitmap is empty");
     if (bytes > PBTS_PIECES_MAX / 8) return too_many_pieces(draft);
     return add_source(draft, index,
-                      (pbts_pieces_source){ PBTS_PIECES_BASE64, text, (uint32_t)bytes * 8 });
+                      (pbts_pieces_source){ .form = PBTS_PIECES_BASE64,
+                                            .source = text,
+                                            .bits = (uint32_t)bytes * 8 });
 }
 
 pbts_status pbts_draft_pieces_ranges(pbts_report_draft *draft, size_t index, pbts_span text,
@@ -93,7 +102,35 @@ pbts_status pbts_draft_pieces_ranges(pbts_report_draft *draft, size_t index, pbt
     if (piece_count == 0) return pbts_draft_bad(draft, "piece_count must be 1 or more");
     if (piece_count > PBTS_PIECES_MAX) return too_many_pieces(draft);
     return add_source(draft, index,
-                      (pbts_pieces_source){ PBTS_PIECES_RANGES, text, (uint32_t)piece_count });
+                      (pbts_pieces_source){ .form = PBTS_PIECES_RANGES,
+                                            .source = text,
+                                            .bits = (uint32_t)piece_count });
+}
+
+static pbts_status check_signatures_len(pbts_report_draft *draft, size_t len) {
+    if (len == 0 || len % PBTS_SECP256K1_SIGNATURE_LEN != 0) {
+        return pbts_draft_bad(draft, "a session's piece signatures are 64 bytes each");
+    }
+    if (len > (size_t)PBTS_RECEIPT_SESSION_PIECES_MAX * PBTS_SECP256K1_SIGNATURE_LEN) {
+        return pbts_draft_limit(draft, "a session statement has more than 1024 pieces");
+    }
+    return PBTS_OK;
+}
+
+pbts_status pbts_draft_signatures(pbts_report_draft *draft, size_t index, pbts_span bytes) {
+    PBTS_TRY(check_signatures_len(draft, bytes.len));
+    draft->report.statements[index].piece_signatures = bytes;
+    return PBTS_OK;
+}
+
+pbts_status pbts_draft_signatures_base64(pbts_report_draft *draft, size_t index, pbts_span text) {
+    size_t len = base64_bytes(text);
+    PBTS_TRY(check_signatures_len(draft, len));
+    if (len > PBTS_REPORT_LEN_MAX - draft->expanded_bytes) return expands_too_far(draft);
+    draft->sources[index].signatures_text = text;
+    draft->sources[index].signatures_len = len;
+    draft->expanded_bytes += len;
+    return PBTS_OK;
 }
 
 /* ---- expanding ---- */
@@ -157,21 +194,54 @@ static pbts_status expand(pbts_report_draft *draft, uint8_t *set,
     return pbts_draft_bad(draft, "pieces must be \"all\" or ascending, such as \"0-99,120\"");
 }
 
-pbts_status pbts_draft_expand(pbts_report_draft *draft) {
+static pbts_status expand_all(pbts_report_draft *draft) {
     pbts_report *report = &draft->report;
-    if (draft->expanded_bytes == 0) return PBTS_OK;
-    uint8_t *sets = pbts_alloc(report->mem, draft->expanded_bytes);
-    if (sets == NULL) return pbts_draft_no_memory(draft);
-    report->owned[PBTS_OWNED_PIECES] = sets;
+    uint8_t *room = pbts_alloc(report->mem, draft->expanded_bytes);
+    if (room == NULL) return pbts_draft_no_memory(draft);
+    report->owned[PBTS_OWNED_PIECES] = room;
     for (size_t i = 0; i < report->count; i++) {
         const pbts_pieces_source *source = &draft->sources[i];
         size_t len = pbts_piece_set_len(source->bits);
-        if (source->form == PBTS_PIECES_NONE) continue;
-        PBTS_TRY(expand(draft, sets, source));
-        report->statements[i].bitmap = (pbts_span){ sets, len };
-        sets += len;
+        if (source->form != PBTS_PIECES_NONE) {
+            PBTS_TRY(expand(draft, room, source));
+            report->statements[i].bitmap = (pbts_span){ room, len };
+            room += len;
+        }
+        len = source->signatures_len;
+        if (len == 0) continue;
+        if (pbts_base64_decode_exact(room, len, source->signatures_text) != PBTS_OK) {
+            return pbts_draft_bad(draft, "a session's piece signatures are not base64");
+        }
+        report->statements[i].piece_signatures = (pbts_span){ room, len };
+        room += len;
     }
     return PBTS_OK;
+}
+
+static pbts_status check_counts(pbts_report_draft *draft) {
+    size_t batch_pieces = 0, session_pieces = 0;
+    for (size_t i = 0; i < draft->report.count; i++) {
+        const pbts_statement *statement = &draft->report.statements[i];
+        bool is_session = statement->form == PBTS_FORM_SESSION;
+        if (statement->form != PBTS_FORM_BATCH && !is_session) continue;
+        size_t count = pbts_piece_set_count(statement->bitmap);
+        if (is_session && statement->piece_signatures.len != count * PBTS_SECP256K1_SIGNATURE_LEN) {
+            return pbts_draft_bad(draft, "a session needs one signature for each of its pieces");
+        }
+        *(is_session ? &session_pieces : &batch_pieces) += count;
+    }
+    if (batch_pieces > PBTS_REPORT_BATCH_PIECES_MAX) {
+        return pbts_draft_limit(draft, "the batches of a report have more than 1048576 pieces");
+    }
+    if (session_pieces > PBTS_REPORT_SESSION_PIECES_MAX) {
+        return pbts_draft_limit(draft, "the sessions of a report have more than 65536 pieces");
+    }
+    return PBTS_OK;
+}
+
+pbts_status pbts_draft_expand(pbts_report_draft *draft) {
+    if (draft->expanded_bytes > 0) PBTS_TRY(expand_all(draft));
+    return check_counts(draft);
 }
 
 void pbts_draft_take(pbts_report_draft *draft, pbts_report *out) {

@@ -35,17 +35,23 @@ static void write_pieces(pbts_writer *writer, pbts_span bitmap) {
 }
 
 void pbts_statement_encode(pbts_writer *writer, const pbts_statement *s) {
-    bool is_piece = s->form == PBTS_FORM_PIECE;
-    assert(is_piece || s->form == PBTS_FORM_CUMULATIVE);
+    const pbts_receipt_session *session = &s->session;
+    bool is_piece = s->form == PBTS_FORM_PIECE, is_session = s->form == PBTS_FORM_SESSION;
+    assert(is_piece || is_session || s->form == PBTS_FORM_CUMULATIVE || s->form == PBTS_FORM_BATCH);
     pbts_write_u8(writer, 'd');
     if (!is_piece) write_pieces(writer, s->bitmap);
+    if (is_session) write_field(writer, "d", session->id, sizeof session->id);
     write_uint(writer, "e", s->epoch);
+    if (s->form == PBTS_FORM_BATCH) write_uint(writer, "f", PBTS_FORM_BATCH);
     write_field(writer, "h", s->infohash, sizeof s->infohash);
     if (is_piece) write_uint(writer, "i", s->piece_index);
+    if (is_session) write_field(writer, "k", session->key.bytes, sizeof session->key.bytes);
     if (s->has_iid) write_field(writer, "n", s->iid, sizeof s->iid);
     write_party(writer, "r", &s->receiver);
     write_party(writer, "s", &s->sender);
+    if (is_session) write_uint(writer, "t", session->expires);
     if (s->has_signature) write_field(writer, "x", s->signature.bytes, sizeof s->signature.bytes);
+    if (is_session) write_field(writer, "y", s->piece_signatures.data, s->piece_signatures.len);
     pbts_write_u8(writer, 'e');
 }
 

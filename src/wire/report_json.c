@@ -96,14 +96,14 @@ static pbts_status read_index(pbts_report_draft *draft, pbts_statement *out, con
 }
 
 static pbts_status read_pieces(pbts_report_draft *draft, size_t at, const json_t *item) {
-    pbts_statement *out = &draft->report.statements[at];
     pbts_span text;
     uint64_t piece_count;
     if (has(item, "bitmap") + has(item, "pieces") + has(item, "index") != 1) {
         return pbts_draft_bad(draft, "a statement needs one of \"bitmap\", \"pieces\", \"index\"");
     }
-    if (has(item, "index")) return read_index(draft, out, item, "index");
-    out->form = PBTS_FORM_CUMULATIVE;
+    if (has(item, "index")) {
+        return read_index(draft, &draft->report.statements[at], item, "index");
+    }
     if (read_text(&text, item, "bitmap")) return pbts_draft_pieces_base64(draft, at, text);
     if (!read_text(&text, item, "pieces")) {
         return pbts_draft_bad(draft, "\"bitmap\" and \"pieces\" must be texts");
@@ -114,19 +114,57 @@ static pbts_status read_pieces(pbts_report_draft *draft, size_t at, const json_t
     return pbts_draft_pieces_ranges(draft, at, text, piece_count);
 }
 
-static pbts_status check_form(pbts_report_draft *draft, const pbts_statement *out,
-                              const json_t *item) {
-    const char *name = out->form == PBTS_FORM_PIECE ? "piece" : "cumulative";
+static pbts_status read_session(pbts_report_draft *draft, size_t at, const json_t *item) {
+    pbts_receipt_session *session = &draft->report.statements[at].session;
     pbts_span text;
-    if (read_text(&text, item, "form") && pbts_span_is(text, name)) return PBTS_OK;
-    return pbts_draft_bad(draft, "a statement needs \"form\": \"cumulative\" with a bitmap or "
-                                 "pieces, or \"piece\" with an index");
+    if (!read_base64(session->id, sizeof session->id, item, "session_id")) {
+        return pbts_draft_bad(draft, "a session needs \"session_id\", 32 bytes in base64");
+    }
+    if (!read_base64(session->key.bytes, sizeof session->key.bytes, item, "session_key")) {
+        return pbts_draft_bad(draft, "a session needs \"session_key\", 33 bytes in base64");
+    }
+    if (!read_uint(&session->expires, item, "expires")) {
+        return pbts_draft_bad(draft, "a session needs \"expires\", unix seconds");
+    }
+    if (!read_text(&text, item, "piece_signatures")) {
+        return pbts_draft_bad(draft, "a session needs \"piece_signatures\" in base64");
+    }
+    return pbts_draft_signatures_base64(draft, at, text);
+}
+
+static bool has_session(const json_t *item) {
+    return has(item, "session_id") || has(item, "session_key") || has(item, "expires") ||
+           has(item, "piece_signatures");
+}
+
+/* `form` names what is there. */
+static pbts_status read_form(pbts_report_draft *draft, size_t at, const json_t *item) {
+    static const char *const NAMES[] = { [PBTS_FORM_PIECE] = "piece",
+                                         [PBTS_FORM_CUMULATIVE] = "cumulative",
+                                         [PBTS_FORM_BATCH] = "batch",
+                                         [PBTS_FORM_SESSION] = "session" };
+    pbts_span text = { 0 };
+    int form = PBTS_FORM_PIECE;
+    if (!read_text(&text, item, "form")) text = (pbts_span){ 0 };
+    while (form <= PBTS_FORM_SESSION && !pbts_span_is(text, NAMES[form])) form++;
+    bool is_piece = form == PBTS_FORM_PIECE, is_session = form == PBTS_FORM_SESSION;
+    if (form > PBTS_FORM_SESSION || is_piece != has(item, "index") ||
+        is_session != has_session(item)) {
+        return pbts_draft_bad(draft, "a statement needs \"form\": \"cumulative\" or \"batch\" with "
+                                     "a bitmap or pieces, \"session\" with these and its session, "
+                                     "or \"piece\" with an index");
+    }
+    draft->report.statements[at].form = (pbts_receipt_form)form;
+    return is_session ? read_session(draft, at, item) : PBTS_OK;
 }
 
 static pbts_status read_statement(pbts_report_draft *draft, size_t at, json_t *item) {
-    static const char *const ALLOWED[] = { "form",   "infohash", "epoch",     "receiver",
-                                           "sender", "bitmap",   "pieces",    "piece_count",
-                                           "index",  "iid",      "signature", NULL };
+    static const char *const ALLOWED[] = { "form",        "infohash",    "epoch",
+                                           "receiver",    "sender",      "bitmap",
+                                           "pieces",      "piece_count", "index",
+                                           "iid",         "signature",   "session_id",
+                                           "session_key", "expires",     "piece_signatures",
+                                           NULL };
     pbts_statement *out = &draft->report.statements[at];
     if (!json_is_object(item) || !has_only(item, ALLOWED)) {
         return pbts_draft_bad(draft, "a statement must be an object of known names");
@@ -153,7 +191,7 @@ static pbts_status read_statement(pbts_report_draft *draft, size_t at, json_t *i
         return pbts_draft_bad(draft, "a statement's \"signature\" must be 48 bytes in base64");
     }
     PBTS_TRY(read_pieces(draft, at, item));
-    return check_form(draft, out, item);
+    return read_form(draft, at, item);
 }
 
 /* ---- one receipt of the prototype's shape ---- */
@@ -214,12 +252,13 @@ static pbts_status read_items(pbts_report_draft *draft, const json_t *array, rea
 static pbts_status hash_statements(pbts_report_draft *draft) {
     pbts_report *report = &draft->report;
     pbts_sha256_state state;
-    size_t bitmap_max = 0;
+    size_t len_max = 0;
     for (size_t i = 0; i < report->count; i++) {
-        size_t len = report->statements[i].bitmap.len;
-        if (len > bitmap_max) bitmap_max = len;
+        const pbts_statement *statement = &report->statements[i];
+        size_t len = statement->bitmap.len + statement->piece_signatures.len;
+        if (len > len_max) len_max = len;
     }
-    size_t room = bitmap_max + PBTS_STATEMENT_ROOM;
+    size_t room = len_max + PBTS_STATEMENT_ROOM;
     uint8_t *buffer = pbts_alloc(report->mem, room);
     if (buffer == NULL) return pbts_draft_no_memory(draft);
     pbts_sha256_init(&state);
