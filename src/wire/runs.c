@@ -18,19 +18,38 @@ static pbts_status read_varint(pbts_cursor *cursor, uint32_t *out) {
     return PBTS_LIMIT; /* 2^28 pieces or more: no torrent has them */
 }
 
-pbts_status pbts_runs_measure(uint32_t *bits, pbts_span runs, uint32_t bits_max) {
+/* `bits`: how many pieces in all; `present_end`: one past the last that is there. */
+static pbts_status measure(uint32_t *bits, uint32_t *present_end, pbts_span runs,
+                           uint32_t bits_max) {
     pbts_cursor cursor = pbts_cursor_over(runs);
-    uint32_t sum = 0;
+    uint32_t sum = 0, end = 0;
+    bool present = false;
     for (bool first = true; pbts_cursor_left(&cursor) > 0; first = false) {
         uint32_t length;
         PBTS_TRY(read_varint(&cursor, &length));
         if (length == 0 && !first) return PBTS_MALFORMED;
         if (length > bits_max - sum) return PBTS_LIMIT;
         sum += length;
+        if (present) end = sum;
+        present = !present;
     }
     if (sum == 0) return PBTS_MALFORMED;
     *bits = sum;
+    *present_end = end;
     return PBTS_OK;
+}
+
+pbts_status pbts_runs_measure(uint32_t *bits, pbts_span runs, uint32_t bits_max) {
+    uint32_t present_end;
+    return measure(bits, &present_end, runs, bits_max);
+}
+
+pbts_status pbts_runs_check(pbts_span runs, uint32_t piece_count) {
+    size_t set_len = pbts_piece_set_len(piece_count);
+    uint32_t bits, present_end;
+    PBTS_TRY(measure(&bits, &present_end, runs, (uint32_t)set_len * 8));
+    bool fits = pbts_piece_set_len(bits) == set_len && present_end <= piece_count;
+    return fits ? PBTS_OK : PBTS_MALFORMED;
 }
 
 void pbts_piece_range_add(uint8_t *set, uint32_t first, uint32_t last) {

@@ -11,6 +11,9 @@
 /* How many pieces the lengths speak of in all. PBTS_MALFORMED (a form other than the shortest, cut
  * short, none), PBTS_LIMIT past `bits_max`. */
 PBTS_MUST_USE pbts_status pbts_runs_measure(uint32_t *bits, pbts_span runs, uint32_t bits_max);
+/* Whether the runs expand to a piece set of a torrent of `piece_count` pieces: as many bytes, spare
+ * bits zero. PBTS_MALFORMED, PBTS_LIMIT. */
+PBTS_MUST_USE pbts_status pbts_runs_check(pbts_span runs, uint32_t piece_count);
 /* Add the present pieces of measured runs to `set`, which has room for their bits. */
 void pbts_runs_expand(uint8_t *set, pbts_span runs);
 
