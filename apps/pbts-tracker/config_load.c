@@ -224,5 +224,10 @@ void config_print_help(const char *program) {
         printf("%c --%-22s %s\n      [%s; default: %s]\n", key->may_change ? '*' : ' ', key->key,
                key->help, key->unit, key->fallback[0] ? key->fallback : "none");
     }
+    puts(
+        "\nExit codes: 0 stopped in order; 1 could not start, the log says why; 2 bad "
+        "configuration;\n"
+        "3 the data directory needs a person: tracker.key is missing or another's, or data fail a\n"
+        "check. The log names the file and what to put back.");
     puts("\nExample: pbts-tracker --port 8000 --data /var/lib/pbts --min-ratio 0.5");
 }

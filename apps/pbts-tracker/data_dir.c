@@ -12,6 +12,8 @@
 
 enum { SECRET_LEN = 32, HEX_LEN = 2 * SECRET_LEN };
 
+static const char KEY_FILE[] = "tracker.key";
+
 static pbts_status complain(struct app *app, const char *what, const char *path, const char *why) {
     LOG(&app->log, LOG_ERROR, what, LOG_TEXT("path", path), LOG_TEXT("reason", why));
     return PBTS_IO;
@@ -26,18 +28,33 @@ static void path_of(struct app *app, char out[static CONFIG_TEXT_MAX + 32], cons
     snprintf(out, CONFIG_TEXT_MAX + 32, "%s/%s", app->config.data, name);
 }
 
-/* A new file that nobody else may read, on disk with its directory entry. */
+static bool sync_directory(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0) close(fd);
+    return good;
+}
+
+/* A new file that nobody else may read, on disk with its directory entry. It gets its name when it
+ * is whole: a start that is cut short here leaves no half secret behind. */
 static pbts_status write_new(struct app *app, const char *path, const char *text, size_t len) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return complain(app, "data_failed", path, strerror(errno));
+    char draft[CONFIG_TEXT_MAX + 40];
+    snprintf(draft, sizeof draft, "%s.new", path);
+    (void)unlink(draft); /* of such a start */
+    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return complain(app, "data_failed", draft, strerror(errno));
     bool good = write(fd, text, len) == (ssize_t)len && fsync(fd) == 0;
     close(fd);
-    int directory = open(app->config.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    good = good && directory >= 0 && fsync(directory) == 0;
-    if (directory >= 0) close(directory);
+    good = good && rename(draft, path) == 0 && sync_directory(app->config.data);
     if (good) return PBTS_OK;
-    unlink(path);
+    unlink(draft);
     return complain(app, "data_failed", path, "could not be written");
+}
+
+/* As complain, of what starting again will not mend: a person has to put it right. */
+static pbts_status give_up(struct app *app, const char *what, const char *path, const char *why) {
+    (void)complain(app, what, path, why);
+    return PBTS_CORRUPT;
 }
 
 /* The hex line of a secret file. PBTS_NOT_FOUND when there is no such file. */
@@ -63,7 +80,7 @@ static pbts_status read_hex(struct app *app, char hex[static HEX_LEN + 1], const
         hex[HEX_LEN] = '\0';
     }
     pbts_wipe(line, sizeof line);
-    return good ? PBTS_OK : complain(app, "data_failed", path, "is not one line of 64 hex digits");
+    return good ? PBTS_OK : give_up(app, "data_failed", path, "is not one line of 64 hex digits");
 }
 
 static pbts_status write_hex(struct app *app, const char *path,
@@ -90,27 +107,44 @@ static pbts_status load_token(struct app *app) {
     return status;
 }
 
-/* `is_new`: there was no key, so this must be the first start. */
-static pbts_status load_key(struct app *app, pbts_bls_secret *key, bool *is_new) {
+static pbts_status has_ledger(struct app *app, bool *out) {
+    pbts_ledger_params params;
+    pbts_txn *txn;
+    PBTS_TRY(pbts_txn_begin(&txn, app->store, false));
+    pbts_status status = pbts_ledger_params_read(txn, &params);
+    pbts_txn_abort(txn);
+    *out = status == PBTS_OK;
+    return status == PBTS_NOT_FOUND ? PBTS_OK : status;
+}
+
+/* A key is made for an empty store only: no other key can go on with a ledger. */
+static pbts_status make_key(struct app *app, pbts_bls_secret *key, const char *path) {
+    bool owned = false;
+    PBTS_TRY(has_ledger(app, &owned));
+    if (owned)
+        return give_up(
+            app, "key_missing", path,
+            "the ledger in store/ belongs to this key, and no other can sign for it: put "
+            "tracker.key back from the backup; nothing was changed");
+    PBTS_TRY(pbts_bls_generate(key, pbts_random_system()));
+    return write_hex(app, path, key->bytes);
+}
+
+static pbts_status load_key(struct app *app, pbts_bls_secret *key) {
     char path[CONFIG_TEXT_MAX + 32], hex[HEX_LEN + 1];
-    path_of(app, path, "tracker.key");
+    path_of(app, path, KEY_FILE);
     pbts_status status = read_hex(app, hex, path);
-    *is_new = status == PBTS_NOT_FOUND;
-    if (*is_new) {
-        PBTS_TRY(pbts_bls_generate(key, pbts_random_system()));
-        return write_hex(app, path, key->bytes);
-    }
+    if (status == PBTS_NOT_FOUND) return make_key(app, key, path);
     if (status != PBTS_OK) return status;
     status = pbts_hex_decode_exact(key->bytes, sizeof key->bytes, pbts_span_text(hex));
     pbts_wipe(hex, sizeof hex);
     if (status == PBTS_OK) status = pbts_bls_secret_check(key);
-    return status == PBTS_OK ? status : complain(app, "data_failed", path, "is no secret key");
+    return status == PBTS_OK ? status : give_up(app, "data_failed", path, "is no secret key");
 }
 
 static const char *reason_of(pbts_status status) {
     switch (status) {
-    case PBTS_DENIED:
-        return "another process has it open, or tracker.key is not the ledger's owner";
+    case PBTS_DENIED: return "another process has it open";
     case PBTS_CORRUPT: return "its data fails a check; restore it from a backup";
     case PBTS_FULL: return "the disk or store_max_bytes is full";
     case PBTS_IO: return strerror(errno);
@@ -144,18 +178,24 @@ static pbts_status open_tracker(struct app *app, const pbts_bls_secret *key) {
         if (status == PBTS_OK) status = pbts_tracker_open(&app->tracker, &config, app_now());
     }
     pbts_wipe(&config.owner, sizeof config.owner);
-    if (status != PBTS_OK)
+    if (status == PBTS_OK) return status;
+    if (status != PBTS_DENIED) {
         (void)complain(app, "instance_failed", app->config.data, reason_of(status));
-    return status;
+        return status;
+    }
+    char path[CONFIG_TEXT_MAX + 32];
+    path_of(app, path, KEY_FILE);
+    return give_up(app, "key_wrong", path,
+                   "the ledger in store/ belongs to another key: put its own tracker.key back from "
+                   "the backup; nothing was changed");
 }
 
 pbts_status data_dir_open(struct app *app) {
     pbts_bls_secret key;
-    bool is_new;
     PBTS_TRY(make_directory(app, app->config.data));
     PBTS_TRY(open_store(app)); /* first: it keeps a second daemon out */
     pbts_status status = load_token(app);
-    if (status == PBTS_OK) status = load_key(app, &key, &is_new);
+    if (status == PBTS_OK) status = load_key(app, &key);
     if (status == PBTS_OK) status = open_tracker(app, &key);
     pbts_wipe(&key, sizeof key);
     if (status != PBTS_OK) data_dir_close(app);

@@ -23,6 +23,9 @@ enum {
     TICK_BUDGET_MS = 200, /* of expiry at a time; then signals get their turn */
 };
 
+/* As --help tells them; the systemd unit does not start again after the last two. */
+enum { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_CONFIGURATION = 2, EXIT_DATA = 3 };
+
 struct arguments {
     int count;
     char **values, **environment;
@@ -149,6 +152,11 @@ static void take_down(struct app *app) {
     data_dir_close(app);
 }
 
+static int exit_code(pbts_status started) {
+    if (started == PBTS_OK) return EXIT_STOPPED;
+    return started == PBTS_CORRUPT ? EXIT_DATA : EXIT_FAILED;
+}
+
 int main(int argc, char **argv) {
     struct arguments arguments = { argc, argv, environ };
     struct config *config = calloc(1, sizeof *config);
@@ -159,23 +167,23 @@ int main(int argc, char **argv) {
     if (result != CONFIG_RUN) {
         free(app);
         free(config);
-        if (!allocated) return 1;
-        return result == CONFIG_BAD ? 2 : 0;
+        if (!allocated) return EXIT_FAILED;
+        return result == CONFIG_BAD ? EXIT_CONFIGURATION : EXIT_STOPPED;
     }
     app_init(app, config);
     free(config);
     warn_of_unknown_variables(app);
     int signals = block_signals();
     raise_descriptor_limit();
-    bool started = signals >= 0 && start(app) == PBTS_OK;
-    if (started) {
+    pbts_status started = signals >= 0 ? start(app) : PBTS_IO;
+    if (started == PBTS_OK) {
         say_started(app);
         notify_manager("READY=1");
         run(app, signals, &arguments);
         stop(app);
     }
     take_down(app);
-    if (started) LOG(&app->log, LOG_INFO, "stopped", LOG_TEXT("version", PBTS_VERSION));
+    if (started == PBTS_OK) LOG(&app->log, LOG_INFO, "stopped", LOG_TEXT("version", PBTS_VERSION));
     free(app);
-    return started ? 0 : 1;
+    return exit_code(started);
 }

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# build: asan
+# timeout: 120
+"""What the data directory may lack and what not: the tracker's key is never made anew for a ledger
+that is there, and a start that was cut short is simply done again."""
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
+import pbts_test as t
+
+NEEDS_A_PERSON = 3
+
+
+def refusal(daemon):
+    """Exit code and new log lines of a start that must fail."""
+    before = len(daemon.text())
+    daemon.launch()
+    return daemon.process.wait(timeout=30), daemon.text()[before:]
+
+
+def refuses(name, daemon, event, *words):
+    key = daemon.data / "tracker.key"
+    had = key.read_text() if key.exists() else None
+    code, log = refusal(daemon)
+    good = code == NEEDS_A_PERSON and f"event={event}" in log and str(key) in log and all(
+        word in log for word in words)
+    t.check(f"{name} is refused, by name", good, (code, log))
+    t.check(f"{name}: the key file is left as it was",
+            (key.read_text() if key.exists() else None) == had)
+
+
+def keys(daemon):
+    key, aside = daemon.data / "tracker.key", t.TMP / "aside.key"
+    shutil.move(key, aside)
+    refuses("a ledger without its key", daemon, "key_missing", "put tracker.key back")
+    t.check("and again, so no key was made", not key.exists())
+    refuses("a ledger still without its key", daemon, "key_missing")
+    key.write_text("11" * 32 + "\n")
+    key.chmod(0o600)
+    refuses("another instance's key", daemon, "key_wrong", "put its own tracker.key back")
+    for name, text in (("half a key", "11" * 20), ("an empty key", ""), ("zeros", "00" * 32 + "\n"),
+                       ("a key above the order", "ff" * 32 + "\n")):
+        key.write_text(text)
+        refuses(name, daemon, "data_failed", "tracker.key")
+    shutil.copy(aside, key)
+
+
+def cut_short(daemon):
+    """What kill -9 in the first start may leave."""
+    daemon.data.mkdir(mode=0o700)
+    (daemon.data / "tracker.key.new").write_text("1234")
+    (daemon.data / "admin.token.new").write_text("")
+    daemon.start()
+    t.check("a start that was cut short is done again", daemon.get("/health").status == 200)
+    t.check("and leaves nothing of the first",
+            sorted(x.name for x in daemon.data.iterdir()) == ["admin.token", "store", "tracker.key"])
+    daemon.stop()
+    shutil.rmtree(daemon.data / "store")
+    key = (daemon.data / "tracker.key").read_text()
+    daemon.start()
+    t.check("a key without a store begins with that key",
+            (daemon.data / "tracker.key").read_text() == key)
+    daemon.stop()
+
+
+def main():
+    daemon = t.Daemon(name="keys").start()
+    user = t.User(daemon, "alice")
+    iid = daemon.get("/params").json()["iid"]
+    daemon.stop()
+    keys(daemon)
+    (daemon.data / "admin.token").unlink()
+    daemon.start()
+    t.check("with its key back the instance goes on",
+            daemon.get("/params").json()["iid"] == iid and
+            daemon.get(f"/user/{user.uid}").status == 200)
+    t.check("a missing admin.token is made anew",
+            daemon.get("/config", headers=daemon.admin()).status == 200)
+    daemon.stop()
+    cut_short(t.Daemon(data=t.TMP / "cut"))
+    t.finish()
+
+
+if __name__ == "__main__":
+    main()
