@@ -48,7 +48,7 @@ function(pbts_add_program name)
     if(PBTS_HARDEN)
         set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     endif()
-    install(TARGETS ${name} RUNTIME DESTINATION bin)
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
 # tests/unit/<module>/test_<noun>.c is one test program, linked to all modules and cmocka.
