@@ -9,6 +9,7 @@
  *   {"cmd": "request", "secret", "iid", "method", "path", "time", "body"?}    -> header
  *   {"cmd": "piece", "secret", "iid", "infohash", "sender", "epoch", "index", "piece_hash"}
  *   {"cmd": "cumulative", "secret", "iid", "infohash", "sender", "epoch", "bitmap"} -> signature
+ *   {"cmd": "peer", "secret", "iid", "infohash", "nonce", "their_nonce", "their_key"} -> signature
  *   {"cmd": "aggregate", "signatures": [...]}                     -> signature
  *   {"cmd": "report", "secret", "iid", "body": the JSON report}   -> signature, bencode
  *
@@ -185,6 +186,21 @@ static json_t *sign_cumulative(const json_t *line) {
     return sign_receipt(line, PBTS_FORM_CUMULATIVE);
 }
 
+static json_t *sign_peer(const json_t *line) {
+    signer who;
+    pbts_bls_public theirs;
+    uint8_t room[PBTS_MESSAGE_MAX], infohash[PBTS_INFOHASH_LEN], own[PBTS_NONCE_LEN],
+        other[PBTS_NONCE_LEN];
+    pbts_writer message = pbts_writer_over(room, sizeof room);
+    if (!read_signer(&who, line) || !hex_at(infohash, sizeof infohash, line, "infohash") ||
+        !hex_at(own, sizeof own, line, "nonce") ||
+        !hex_at(other, sizeof other, line, "their_nonce") ||
+        !base64_at(theirs.bytes, sizeof theirs.bytes, line, "their_key"))
+        return NULL;
+    pbts_message_peer(&message, who.iid, infohash, own, other, &who.key, &theirs);
+    return json_pack("{s:o}", "signature", sign(&who, PBTS_BLS_PEER, &message));
+}
+
 static json_t *aggregate(const json_t *line) {
     const json_t *list = json_object_get(line, "signatures");
     pbts_bls_g1_point sum, point;
@@ -258,6 +274,7 @@ static json_t *answer(const json_t *line) {
         { "announce", sign_announce }, { "request", sign_request },
         { "piece", sign_piece },       { "cumulative", sign_cumulative },
         { "aggregate", aggregate },    { "report", sign_report },
+        { "peer", sign_peer },
     };
     pbts_span name = text_at(line, "cmd");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
