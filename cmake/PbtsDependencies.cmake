@@ -36,4 +36,5 @@ set(PBTS_LIBS_pbts-tracker PkgConfig::MICROHTTPD PkgConfig::JANSSON PkgConfig::I
 set(PBTS_LIBS_pbts PkgConfig::CURL PkgConfig::JANSSON PkgConfig::CRYPTO Threads::Threads)
 # Tests of a program link what it is made of.
 set(PBTS_LIBS_test_daemon pbts-tracker_parts)
+set(PBTS_LIBS_test_pbts pbts_parts)
 set(PBTS_LIBS_fuzz_config pbts-tracker_parts)

@@ -2,14 +2,16 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "exit_codes.h"
 #include "say.h"
-#include "torrent/piece_check.h"
 
 static int join(char out[static CONTENT_PATH_MAX], const char *a, const char *b) {
     int len = snprintf(out, CONTENT_PATH_MAX, "%s%s%s", a, *a && *b ? "/" : "", b);
@@ -76,6 +78,23 @@ static int compare_files(const void *a, const void *b) {
     return pbts_torrent_path_compare(pbts_span_text(left->path), pbts_span_text(right->path));
 }
 
+/* Names in a torrent are UTF-8 (BEP 3); another client would look for others. */
+static int check_names(const content *all) {
+    json_t *name = json_string(all->name);
+    bool good = name != NULL;
+    json_decref(name);
+    for (size_t i = 0; good && i < all->count; i++) {
+        name = json_string(all->files[i].path);
+        good = name != NULL;
+        json_decref(name);
+        if (good) continue;
+        return say_fail(PBTS_EXIT_REFUSED, "%s/%s: the name is not UTF-8; rename it", all->root,
+                        all->files[i].path);
+    }
+    if (good) return PBTS_EXIT_OK;
+    return say_fail(PBTS_EXIT_REFUSED, "%s: the name is not UTF-8; rename it", all->root);
+}
+
 static int scan_into(content *all, const char *path) {
     struct stat info;
     char resolved[CONTENT_PATH_MAX];
@@ -108,6 +127,7 @@ static int scan_into(content *all, const char *path) {
 int content_scan(content *out, const char *path) {
     *out = (content){ 0 };
     int code = scan_into(out, path);
+    if (code == PBTS_EXIT_OK) code = check_names(out);
     if (code == PBTS_EXIT_OK && out->total_bytes == 0) {
         code = say_fail(PBTS_EXIT_REFUSED, "%s: holds no bytes", path);
     }
@@ -127,56 +147,14 @@ int content_file_path(char out[static CONTENT_PATH_MAX], const content *all, siz
     return join(out, all->root, all->files[index].path);
 }
 
-/* ---- pieces ---- */
-
-static int read_part(uint8_t *out, const char *path, uint64_t at, size_t len) {
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL) return say_errno(path);
-    int code = PBTS_EXIT_OK;
-    if (fseeko(file, (off_t)at, SEEK_SET) != 0) {
-        code = say_errno(path);
-    } else if (fread(out, 1, len, file) != len) {
-        code = say_fail(PBTS_EXIT_IO, "%s: shorter than the torrent says", path);
-    }
-    (void)fclose(file);
-    return code;
-}
-
-static int read_file_part(uint8_t *out, const pbts_metainfo *meta, const char *data,
-                          const pbts_torrent_file *file, uint64_t at, size_t len) {
-    char relative[CONTENT_PATH_MAX], path[CONTENT_PATH_MAX];
+FILE *content_open(const char *path) {
     struct stat info;
-    if (file->padding) {
-        memset(out, 0, len);
-        return PBTS_EXIT_OK;
-    }
-    if (stat(data, &info) != 0) return say_errno(data);
-    if (pbts_metainfo_is_single_file(meta) && !S_ISDIR(info.st_mode)) {
-        return read_part(out, data, at, len);
-    }
-    if (file->path.len >= sizeof relative) return say_fail(PBTS_EXIT_IO, "a path is too long");
-    memcpy(relative, file->path.data, file->path.len);
-    relative[file->path.len] = '\0';
-    int code = join(path, data, relative);
-    return code == PBTS_EXIT_OK ? read_part(out, path, at, len) : code;
-}
-
-int content_read_piece(uint8_t *out, const pbts_metainfo *meta, const char *data, uint32_t index) {
-    uint64_t offset = pbts_piece_offset(meta, index);
-    size_t left = pbts_piece_stream_bytes(meta, index);
-    uint32_t at = pbts_metainfo_file_at(meta, offset), count = pbts_metainfo_file_count(meta);
-    for (; left > 0 && at < count; at++) {
-        pbts_torrent_file file = pbts_metainfo_file(meta, at);
-        uint64_t within = offset > file.offset_bytes ? offset - file.offset_bytes : 0;
-        if (within >= file.length_bytes) continue;
-        uint64_t here = file.length_bytes - within;
-        size_t len = here < left ? (size_t)here : left;
-        int code = read_file_part(out, meta, data, &file, within, len);
-        if (code != PBTS_EXIT_OK) return code;
-        out += len;
-        offset += len;
-        left -= len;
-    }
-    if (left == 0) return PBTS_EXIT_OK;
-    return say_fail(PBTS_EXIT_IO, "piece %u ends behind the torrent's last file", index);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return NULL;
+    bool regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    FILE *file = regular ? fdopen(fd, "rb") : NULL;
+    if (file != NULL) return file;
+    (void)close(fd);
+    errno = regular ? ENOMEM : EINVAL;
+    return NULL;
 }

@@ -2,6 +2,8 @@
 #ifndef PBTS_APPS_CONTENT_H
 #define PBTS_APPS_CONTENT_H
 
+#include <stdio.h>
+
 #include "torrent/builder.h"
 
 enum { CONTENT_PATH_MAX = 4096, CONTENT_DEPTH_MAX = 32 };
@@ -28,8 +30,28 @@ void content_free(content *all);
 /* The path of a file on disk. */
 int content_file_path(char out[static CONTENT_PATH_MAX], const content *all, size_t index);
 
-/* Read a piece's stream of bytes from where a torrent's content lies: `data` is the folder or file
- * that the torrent was made of. Padding is zeros. PBTS_EXIT_IO when something is missing. */
-int content_read_piece(uint8_t *out, const pbts_metainfo *meta, const char *data, uint32_t index);
+/* Open a file of the content for reading, and nothing else: a pipe would wait for its writer. NULL
+ * with errno (EINVAL: not a regular file). */
+FILE *content_open(const char *path);
+
+/* Where a torrent's files lie. */
+typedef struct {
+    char root[CONTENT_PATH_MAX]; /* the folder, or the single file itself */
+    bool is_file;
+} content_place;
+
+/* `data` is what the torrent was made of, or the folder above it, as download clients have it: of
+ * DATA and DATA/NAME the one that holds more of the files, and DATA when both hold as many. Gives
+ * an exit code; says what is wrong. */
+int content_place_find(content_place *out, const pbts_metainfo *meta, const char *data);
+
+/* Read a piece's stream of bytes; padding is zeros. Says which piece and which file.
+ * PBTS_EXIT_REFUSED when a file is missing, short or no file; PBTS_EXIT_IO when it cannot be read.
+ */
+int content_read_piece(uint8_t *out, const pbts_metainfo *meta, const content_place *place,
+                       uint32_t index);
+/* The files that a piece lies in, for people: "DIR/a", "DIR/a and 2 more files". */
+void content_piece_files(char *out, size_t capacity, const pbts_metainfo *meta,
+                         const content_place *place, uint32_t index);
 
 #endif

@@ -8,6 +8,7 @@
 #include "exit_codes.h"
 #include "say.h"
 
+/* A short count ends the transfer, here with CURLE_WRITE_ERROR. */
 static size_t take(char *bytes, size_t size, size_t count, void *host) {
     http_answer *answer = host;
     size_t len = size * count;
@@ -42,7 +43,9 @@ static bool make_url(char *out, size_t capacity, const http_request *request) {
 static void set_options(CURL *curl, const http_request *request, const char *url,
                         http_answer *answer, struct curl_slist *headers) {
     curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L); /* ".." may be a user's name */
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L); /* what we send is for this tracker */
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -58,9 +61,28 @@ static void set_options(CURL *curl, const http_request *request, const char *url
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
 }
 
+static int transfer_failed(const char *url, CURLcode result) {
+    switch (result) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return say_fail(PBTS_EXIT_USAGE, "%s: should be like http://127.0.0.1:8000", url);
+    case CURLE_WRITE_ERROR:
+        return say_fail(PBTS_EXIT_IO, "%s: the answer is longer than %d bytes", url,
+                        HTTP_ANSWER_MAX);
+    case CURLE_COULDNT_CONNECT:
+        return say_fail(PBTS_EXIT_IO, "%s: %s; is the tracker running there?", url,
+                        curl_easy_strerror(result));
+    default: return say_fail(PBTS_EXIT_IO, "%s: %s", url, curl_easy_strerror(result));
+    }
+}
+
 static int send_by(CURL *curl, http_answer *answer, const http_request *request) {
     char url[2048];
     struct curl_slist *headers = NULL;
+    if (strpbrk(request->tracker, "?#") != NULL) {
+        return say_fail(PBTS_EXIT_USAGE, "%s: should be like http://127.0.0.1:8000",
+                        request->tracker);
+    }
     if (!make_url(url, sizeof url, request)) {
         return say_fail(PBTS_EXIT_USAGE, "the tracker's address is too long");
     }
@@ -75,10 +97,7 @@ static int send_by(CURL *curl, http_answer *answer, const http_request *request)
     if (code == PBTS_EXIT_OK) {
         set_options(curl, request, url, answer, headers);
         CURLcode result = curl_easy_perform(curl);
-        if (result != CURLE_OK) {
-            code = say_fail(PBTS_EXIT_IO, "%s: %s; is the tracker running there?", url,
-                            curl_easy_strerror(result));
-        }
+        if (result != CURLE_OK) code = transfer_failed(url, result);
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     }
     curl_slist_free_all(headers);

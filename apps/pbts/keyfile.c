@@ -110,6 +110,7 @@ static int check_mode(const char *path) {
         return say_fail(PBTS_EXIT_IO, "%s: no such key file; make one with: pbts key new --out %s",
                         path, path);
     }
+    if (!S_ISREG(info.st_mode)) return say_fail(PBTS_EXIT_IO, "%s: is not a regular file", path);
     if ((info.st_mode & (S_IRWXG | S_IRWXO)) == 0) return PBTS_EXIT_OK;
     return say_fail(PBTS_EXIT_IO, "%s: others may read this secret key; say: chmod 600 %s", path,
                     path);
@@ -139,12 +140,14 @@ int keyfile_load_registered(keyfile *out, const char *path) {
                     path, path);
 }
 
-static int write_file(const char *path, const keyfile *key, bool create) {
+/* `over`: also over a key that is there. */
+static int write_file(const char *path, const keyfile *key, bool over) {
     uint8_t text[KEYFILE_LEN_MAX];
     pbts_writer writer = pbts_writer_over(text, sizeof text);
     keyfile_format(&writer, key);
     pbts_span bytes = pbts_writer_span(&writer);
-    int code = create ? file_create(path, bytes, 0600) : file_replace(path, bytes, 0600);
+    int code =
+        over ? file_replace(path, bytes, 0600, MAGIC, "key file") : file_create(path, bytes, 0600);
     pbts_wipe(text, sizeof text);
     return code;
 }
@@ -156,9 +159,9 @@ int keyfile_create(const char *path, const keyfile *key, bool overwrite) {
                         "does it)",
                         path);
     }
-    return write_file(path, key, !overwrite);
+    return write_file(path, key, overwrite);
 }
 
 int keyfile_save(const char *path, const keyfile *key) {
-    return write_file(path, key, false);
+    return write_file(path, key, true);
 }

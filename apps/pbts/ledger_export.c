@@ -1,6 +1,5 @@
 /* ledger_export.c - `pbts ledger export`: copy the ledger, and the claims, out of a tracker's
  * store. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,27 +8,13 @@
 
 #include "base/secret.h"
 #include "base/writer.h"
+#include "ledger/claims_file.h"
 #include "ledger_claims.h"
 #include "ledger_commands.h"
 #include "ledger_out.h"
 #include "ledger_walk.h"
-
-static const char HELP[] =
-    "usage: pbts ledger export --data DIR --out FILE [--claims FILE]\n"
-    "\n"
-    "Copy the ledger out of a tracker's data folder; the tracker may be running. With --claims "
-    "also\n"
-    "which pieces were credited, signed with the tracker's key (DIR/tracker.key): an instance "
-    "that\n"
-    "is restored with both files takes receipts that were not reported yet.\n"
-    "\n"
-    "  --data DIR      the tracker's data folder\n"
-    "  --out FILE      where the ledger goes\n"
-    "  --claims FILE   where the claims go\n"
-    "\n"
-    "example: pbts ledger export --data ./data --out ledger.bin --claims claims.bin\n"
-    "exit codes: 0 ok, 1 the store is damaged or the key is another, 2 usage, 3 input or output\n"
-    "failed\n";
+#include "options.h"
+#include "say.h"
 
 typedef struct {
     const char *data, *out, *claims;
@@ -74,9 +59,11 @@ static int take_claims(void *host, pbts_txn *txn) {
 static int export_into(exporting *e, pbts_store *store) {
     const export_options *options = e->options;
     ledger_walker walker = { .entry = take_entry, .end = take_claims, .host = e };
-    if (!ledger_out_open(&e->out, options->out, 0644)) return LEDGER_IO;
+    if (!ledger_out_open(&e->out, options->out, 0644, PBTS_LEDGER_FILE_MAGIC, "ledger"))
+        return LEDGER_IO;
     /* Claims say who got what from whom. */
-    if (options->claims != NULL && !ledger_out_open(&e->claims, options->claims, 0600))
+    if (options->claims != NULL && !ledger_out_open(&e->claims, options->claims, 0600,
+                                                    PBTS_CLAIMS_FILE_MAGIC, "file of claims"))
         return LEDGER_IO;
     if (!ledger_out_write(&e->out, pbts_span_text(PBTS_LEDGER_FILE_MAGIC))) return LEDGER_IO;
     int code = ledger_walk_store(store, &walker);
@@ -107,35 +94,32 @@ static int export_all(const export_options *options) {
     return LEDGER_OK;
 }
 
-static int usage(const char *why) {
-    (void)ledger_fail(LEDGER_USAGE, "export", why);
-    (void)fprintf(stderr, "see: pbts ledger export --help\n");
-    return LEDGER_USAGE;
-}
-
 int pbts_cmd_ledger_export(int argc, char **argv) {
-    enum { DATA = 256, OUT, CLAIMS };
-    static const struct option LONG[] = {
-        { "data", required_argument, NULL, DATA },
-        { "out", required_argument, NULL, OUT },
-        { "claims", required_argument, NULL, CLAIMS },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+    export_options all = { .data = NULL };
+    const command_option options[] = {
+        { "data", "DIR", &all.data, NULL, true, "the tracker's data folder" },
+        { "out", "FILE", &all.out, NULL, true,
+          "where the ledger goes; an older export there is replaced" },
+        { "claims", "FILE", &all.claims, NULL, false, "where the claims go, likewise" },
     };
-    export_options options = { .data = NULL };
-    optind = 0; /* scan anew: the command's words were scanned before */
-    for (int c; (c = getopt_long(argc, argv, "h", LONG, NULL)) != -1;) {
-        switch (c) {
-        case DATA: options.data = optarg; break;
-        case OUT: options.out = optarg; break;
-        case CLAIMS: options.claims = optarg; break;
-        case 'h': return fputs(HELP, stdout) < 0 ? LEDGER_IO : LEDGER_OK;
-        default: return usage("unknown option, or one without its value");
-        }
-    }
-    if (optind < argc) return usage("unexpected argument");
-    if (options.data == NULL || options.out == NULL) return usage("--data and --out are needed");
-    if (options.claims != NULL && strcmp(options.claims, options.out) == 0)
-        return usage("--out and --claims name one file");
-    return export_all(&options);
+    const command_spec spec = {
+        "ledger export",
+        "",
+        "Copy the ledger out of a tracker's data folder; the tracker may be running. With --claims "
+        "also\n"
+        "which pieces were credited, signed with the tracker's key (DIR/tracker.key): an instance "
+        "that\n"
+        "is restored with both files takes receipts that were not reported yet.\n",
+        "  pbts ledger export --data ./data --out ledger.bin --claims claims.bin\n",
+        options,
+        sizeof options / sizeof options[0],
+        0,
+        0
+    };
+    char **arguments;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    if (all.claims != NULL && strcmp(all.claims, all.out) == 0)
+        return say_fail(LEDGER_USAGE, "ledger export: --out and --claims name one file");
+    return export_all(&all);
 }

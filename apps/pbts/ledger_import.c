@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,28 +14,10 @@
 #include "ledger_claims.h"
 #include "ledger_commands.h"
 #include "ledger_walk.h"
+#include "options.h"
 #include "tracker/tracker.h"
 
 enum { KEY_LINE_LEN = 65, PATH_LEN = 4096 };
-
-static const char HELP[] =
-    "usage: pbts ledger import --data DIR --key FILE LEDGER [options]\n"
-    "\n"
-    "Make the data folder of a tracker from its exported ledger, after every entry was verified.\n"
-    "Accounts, passkeys and the instance are as before. Users register again with the same key to\n"
-    "be known by name, torrents are added again, and credit that was held is not in a ledger.\n"
-    "With the claims that were exported together with it, receipts that were not reported yet\n"
-    "count, once; without them receipts of epochs up to the ledger's last entry are refused,\n"
-    "because they may have been counted.\n"
-    "\n"
-    "  --data DIR        the new data folder; it must be empty or not exist\n"
-    "  --key FILE        the tracker's key (tracker.key of the old data folder)\n"
-    "  --claims FILE     the claims, of the same export\n"
-    "  --referrer FILE   the predecessor's ledger, when this instance has one\n"
-    "\n"
-    "example: pbts ledger import --data ./data --key tracker.key ledger.bin --claims claims.bin\n"
-    "exit codes: 0 ok, 1 a file does not verify or is another's, 2 usage, 3 input or output "
-    "failed\n";
 
 typedef struct {
     const char *data, *key, *ledger, *claims, *referrer;
@@ -178,9 +159,9 @@ static int move_up(importing *i) {
 }
 
 static void remove_part(importing *i) {
-    static const char *const files[] = { "data.mdb", "lock.mdb" };
+    static const char *const files[] = { "data.mdb", "lock.mdb", "writer.lock" };
     char path[PATH_LEN];
-    for (size_t k = 0; k < 2; k++)
+    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++)
         if (path_of(path, i->part_store, files[k])) (void)unlink(path);
     (void)unlink(i->part_key);
     (void)rmdir(i->part_store);
@@ -215,37 +196,37 @@ static int import(const import_options *options) {
     return code;
 }
 
-static int usage(const char *why) {
-    (void)ledger_fail(LEDGER_USAGE, "import", why);
-    (void)fprintf(stderr, "see: pbts ledger import --help\n");
-    return LEDGER_USAGE;
-}
-
 int pbts_cmd_ledger_import(int argc, char **argv) {
-    enum { DATA = 256, KEY, CLAIMS, REFERRER };
-    static const struct option LONG[] = {
-        { "data", required_argument, NULL, DATA },
-        { "key", required_argument, NULL, KEY },
-        { "claims", required_argument, NULL, CLAIMS },
-        { "referrer", required_argument, NULL, REFERRER },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+    import_options all = { .data = NULL };
+    const command_option options[] = {
+        { "data", "DIR", &all.data, NULL, true,
+          "the new data folder; it must be empty or not exist" },
+        { "key", "FILE", &all.key, NULL, true,
+          "the tracker's key (tracker.key of the old data folder)" },
+        { "claims", "FILE", &all.claims, NULL, false, "the claims, of the same export" },
+        { "referrer", "FILE", &all.referrer, NULL, false,
+          "the predecessor's ledger, when this instance has one" },
     };
-    import_options options = { .data = NULL };
-    optind = 0; /* scan anew: the command's words were scanned before */
-    for (int c; (c = getopt_long(argc, argv, "h", LONG, NULL)) != -1;) {
-        switch (c) {
-        case DATA: options.data = optarg; break;
-        case KEY: options.key = optarg; break;
-        case CLAIMS: options.claims = optarg; break;
-        case REFERRER: options.referrer = optarg; break;
-        case 'h': return fputs(HELP, stdout) < 0 ? LEDGER_IO : LEDGER_OK;
-        default: return usage("unknown option, or one without its value");
-        }
-    }
-    if (optind < argc) options.ledger = argv[optind++];
-    if (optind < argc) return usage("one LEDGER only");
-    if (options.data == NULL || options.key == NULL || options.ledger == NULL)
-        return usage("--data, --key and a ledger are needed");
-    return import(&options);
+    const command_spec spec = {
+        "ledger import",
+        " LEDGER",
+        "Make the data folder of a tracker from its exported ledger, after every entry was "
+        "verified.\n"
+        "Accounts, passkeys and the instance are as before. Users register again with the same key "
+        "to\n"
+        "be known by name, torrents are added again, and credit that was held is not in a ledger.\n"
+        "With the claims that were exported together with it, receipts that were not reported yet\n"
+        "count, once; without them receipts of epochs up to the ledger's last entry are refused,\n"
+        "because they may have been counted.\n",
+        "  pbts ledger import --data ./data --key tracker.key ledger.bin --claims claims.bin\n",
+        options,
+        sizeof options / sizeof options[0],
+        1,
+        1
+    };
+    char **arguments;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    all.ledger = arguments[0];
+    return import(&all);
 }

@@ -2,30 +2,27 @@
 #include "ledger_out.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "exit_codes.h"
 #include "ledger_walk.h"
 
 static bool complain(const ledger_out *out) {
-    (void)ledger_fail(LEDGER_IO, out->path, strerror(errno));
+    (void)ledger_fail(LEDGER_IO, out->part.path, strerror(errno));
     return false;
 }
 
-bool ledger_out_open(ledger_out *out, const char *path, mode_t mode) {
-    *out = (ledger_out){ .path = path };
-    int len = snprintf(out->part, sizeof out->part, "%s.part", path);
-    if (len < 0 || (size_t)len >= sizeof out->part) {
-        errno = ENAMETOOLONG;
-        return complain(out);
-    }
-    int fd = open(out->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    if (fd < 0) return complain(out);
-    out->stream = fdopen(fd, "wb");
+bool ledger_out_open(ledger_out *out, const char *path, mode_t mode, const char *magic,
+                     const char *kind) {
+    *out = (ledger_out){ .stream = NULL };
+    if (file_check_kind(path, magic, kind) != PBTS_EXIT_OK) return false;
+    if (file_part_open(&out->part, path, mode) != PBTS_EXIT_OK) return false;
+    out->stream = fdopen(out->part.fd, "wb");
     if (out->stream != NULL) return true;
     bool said = complain(out);
-    (void)close(fd);
+    file_part_discard(&out->part);
+    (void)close(out->part.fd);
     return said;
 }
 
@@ -35,19 +32,16 @@ bool ledger_out_write(ledger_out *out, pbts_span bytes) {
 }
 
 bool ledger_out_close(ledger_out *out) {
-    bool good = fflush(out->stream) == 0 && fsync(fileno(out->stream)) == 0;
-    if (!good) return complain(out);
-    good = fclose(out->stream) == 0;
+    if (fflush(out->stream) != 0) return complain(out);
+    bool placed = file_part_place(&out->part, true) == PBTS_EXIT_OK;
+    (void)fclose(out->stream); /* its bytes are on disk already */
     out->stream = NULL;
-    if (good && rename(out->part, out->path) == 0) return true;
-    (void)complain(out);
-    (void)unlink(out->part);
-    return false;
+    return placed;
 }
 
 void ledger_out_abort(ledger_out *out) {
     if (out->stream == NULL) return;
+    file_part_discard(&out->part);
     (void)fclose(out->stream);
     out->stream = NULL;
-    (void)unlink(out->part);
 }

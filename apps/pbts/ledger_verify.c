@@ -1,37 +1,19 @@
 /* ledger_verify.c - `pbts ledger verify`: check a whole chain, from an export or a store. */
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "codec/text.h"
 #include "ledger_accounts.h"
+#include "ledger_chain.h"
 #include "ledger_commands.h"
 #include "ledger_walk.h"
-
-static const char HELP[] =
-    "usage: pbts ledger verify FILE [options]\n"
-    "       pbts ledger verify --data DIR [options]\n"
-    "\n"
-    "Check every entry of a ledger from the first to the last: its form, the chain of hashes, its\n"
-    "time and the owner's signature; then say what it holds. FILE is an export, DIR the data "
-    "folder\n"
-    "of a tracker, which may be running; there the accounts are compared with the chain, too.\n"
-    "A chain cannot show that its newest entries were left out: compare the head's hash.\n"
-    "\n"
-    "  --owner KEYHEX   the tracker's public key (192 hex digits); another owner is a failure\n"
-    "  --json           print JSON\n"
-    "  --progress       say how far it is, even when stderr is no terminal\n"
-    "\n"
-    "example: pbts ledger verify ledger.bin --owner 8f3c...\n"
-    "exit codes: 0 ok, 1 verification failed, 2 usage, 3 input or output failed\n";
+#include "options.h"
+#include "say.h"
 
 typedef struct {
     const char *file, *data;
@@ -137,25 +119,11 @@ static int walk_bytes(verification *v, pbts_span bytes) {
 }
 
 static int walk_file(verification *v, const char *path) {
-    struct stat file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return ledger_fail(LEDGER_IO, path, strerror(errno));
-    int code = LEDGER_OK;
-    if (fstat(fd, &file) != 0) {
-        code = ledger_fail(LEDGER_IO, path, strerror(errno));
-    } else if (file.st_size == 0) {
-        code = walk_bytes(v, (pbts_span){ NULL, 0 });
-    } else {
-        size_t len = (size_t)file.st_size;
-        void *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED) {
-            code = ledger_fail(LEDGER_IO, path, strerror(errno));
-        } else {
-            code = walk_bytes(v, (pbts_span){ map, len });
-            (void)munmap(map, len);
-        }
-    }
-    (void)close(fd);
+    ledger_map map;
+    int code = ledger_map_open(&map, path);
+    if (code != LEDGER_OK) return code;
+    code = walk_bytes(v, map.bytes);
+    ledger_map_close(&map);
     return code;
 }
 
@@ -188,7 +156,8 @@ static void print_json(const verification *v, const pbts_ledger_head *head,
     if (out == NULL) return;
     if (head->sealed) {
         ledger_hex(other, PBTS_SPAN_OF(head->successor_iid));
-        (void)json_object_set_new(out, "successor", json_string(other));
+        bool named = ledger_has_successor(head);
+        (void)json_object_set_new(out, "successor", named ? json_string(other) : json_null());
     }
     if (params->has_referrer) {
         ledger_hex(other, PBTS_SPAN_OF(params->referrer_iid));
@@ -225,7 +194,7 @@ static void print_text(const verification *v, const pbts_ledger_head *head,
     }
     if (head->sealed) {
         ledger_hex(hex, PBTS_SPAN_OF(head->successor_iid));
-        (void)printf("sealed    successor %s\n", hex);
+        (void)printf("sealed    successor %s\n", ledger_has_successor(head) ? hex : "not named");
     }
     (void)printf("ok: every entry, hash and signature verifies\n");
 }
@@ -275,37 +244,48 @@ static int verify(const verify_options *options) {
     return code;
 }
 
-static int usage(const char *why) {
-    (void)ledger_fail(LEDGER_USAGE, "verify", why);
-    (void)fprintf(stderr, "see: pbts ledger verify --help\n");
-    return LEDGER_USAGE;
+static int read_owner(verify_options *options, const char *text) {
+    if (text == NULL) return LEDGER_OK;
+    options->has_owner = true;
+    if (pbts_hex_decode_exact(options->owner.bytes, 96, pbts_span_text(text)) == PBTS_OK)
+        return LEDGER_OK;
+    return say_fail(LEDGER_USAGE, "--owner %s: should be 192 hexadecimal digits", text);
 }
 
 int pbts_cmd_ledger_verify(int argc, char **argv) {
-    enum { DATA = 256, OWNER, JSON, PROGRESS };
-    static const struct option LONG[] = {
-        { "data", required_argument, NULL, DATA }, { "owner", required_argument, NULL, OWNER },
-        { "json", no_argument, NULL, JSON },       { "progress", no_argument, NULL, PROGRESS },
-        { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+    verify_options all = { .progress = isatty(STDERR_FILENO) == 1 };
+    const char *owner = NULL;
+    const command_option options[] = {
+        { "data", "DIR", &all.data, NULL, false, "a tracker's data folder, instead of FILE" },
+        { "owner", "KEYHEX", &owner, NULL, false,
+          "the tracker's public key (192 hexadecimal digits); another owner is a failure" },
+        OPTION_JSON(&all.json),
+        OPTION_PROGRESS(&all.progress),
     };
-    verify_options options = { .progress = isatty(STDERR_FILENO) == 1 };
-    optind = 0; /* scan anew: the command's words were scanned before */
-    for (int c; (c = getopt_long(argc, argv, "h", LONG, NULL)) != -1;) {
-        switch (c) {
-        case DATA: options.data = optarg; break;
-        case JSON: options.json = true; break;
-        case PROGRESS: options.progress = true; break;
-        case OWNER:
-            options.has_owner = true;
-            if (pbts_hex_decode_exact(options.owner.bytes, 96, pbts_span_text(optarg)) != PBTS_OK)
-                return usage("--owner takes 192 hex digits");
-            break;
-        case 'h': return fputs(HELP, stdout) < 0 ? LEDGER_IO : LEDGER_OK;
-        default: return usage("unknown option, or one without its value");
-        }
-    }
-    if (optind < argc) options.file = argv[optind++];
-    if (optind < argc) return usage("one FILE only");
-    if ((options.file == NULL) == (options.data == NULL)) return usage("either FILE or --data DIR");
-    return verify(&options);
+    const command_spec spec = {
+        "ledger verify",
+        " FILE | --data DIR",
+        "Check every entry of a ledger from the first to the last: its form, the chain of hashes, "
+        "its\n"
+        "time and the owner's signature; then say what it holds. FILE is an export, DIR the data\n"
+        "folder of a tracker, which may be running; there the accounts are compared with the "
+        "chain,\n"
+        "too. A chain cannot show that its newest entries were left out: compare the head's "
+        "hash.\n",
+        "  pbts ledger verify ledger.bin --owner 8f3c...\n"
+        "  pbts ledger verify --data ./data --json\n",
+        options,
+        sizeof options / sizeof options[0],
+        0,
+        1
+    };
+    char **arguments;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    all.file = arguments[0];
+    if ((all.file == NULL) == (all.data == NULL))
+        return say_fail(LEDGER_USAGE, "ledger verify: either FILE or --data DIR is needed; see "
+                                      "\"pbts ledger verify --help\"");
+    code = read_owner(&all, owner);
+    return code == LEDGER_OK ? verify(&all) : code;
 }

@@ -26,6 +26,11 @@ void ledger_hex(char *out, pbts_span bytes) {
     *out = 0;
 }
 
+bool ledger_has_successor(const pbts_ledger_head *head) {
+    static const uint8_t none[sizeof head->successor_iid];
+    return head->sealed && memcmp(head->successor_iid, none, sizeof none) != 0;
+}
+
 pbts_store *ledger_store_open(const char *data_directory) {
     char path[4096];
     pbts_store *store = NULL;

@@ -12,6 +12,8 @@ int ledger_fail_status(const char *what, pbts_status status);
 
 void ledger_hex(char *out, pbts_span bytes); /* 2 * len + 1 bytes */
 
+bool ledger_has_successor(const pbts_ledger_head *head); /* sealed, and not with zeros */
+
 /* Open DIR/store for reading; NULL after a message. */
 pbts_store *ledger_store_open(const char *data_directory);
 

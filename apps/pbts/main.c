@@ -1,13 +1,16 @@
 /* pbts - keys, users, torrents, receipts, reports, the ledger, benchmarks. */
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "command.h"
 #include "exit_codes.h"
+#include "files.h"
 #include "ledger_commands.h"
 #include "say.h"
 
@@ -32,6 +35,7 @@ static const struct {
     { { "ledger", "verify" }, pbts_cmd_ledger_verify, "check a whole ledger offline" },
     { { "ledger", "export" }, pbts_cmd_ledger_export, "copy the ledger of a tracker's data" },
     { { "ledger", "import" }, pbts_cmd_ledger_import, "a tracker's data from such a copy" },
+    { { "ledger", "seal" }, pbts_cmd_ledger_seal, "end a ledger for good, for a successor" },
     { { "bench", "announce" }, pbts_bench_announce, "load a tracker with announces" },
     { { "bench", "prepare" }, pbts_bench_prepare, "fill a tracker for benchmarks" },
     { { "bench", "receipts" }, pbts_bench_receipts, "time signatures and their checks" },
@@ -56,29 +60,46 @@ static void print_help(FILE *out) {
           out);
 }
 
-static int unknown(int argc, char **argv) {
+/* The commands that begin with `word`; whether there are any. */
+static bool print_group(FILE *out, const char *word) {
     bool group = false;
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (COMMANDS[i].words[1] == NULL || strcmp(COMMANDS[i].words[0], argv[1]) != 0) continue;
-        if (!group) fprintf(stderr, "usage: pbts %s COMMAND, one of\n", argv[1]);
+        if (COMMANDS[i].words[1] == NULL || strcmp(COMMANDS[i].words[0], word) != 0) continue;
+        if (!group) fprintf(out, "usage: pbts %s COMMAND, one of\n", word);
         group = true;
-        fprintf(stderr, "  %-10s  %s\n", COMMANDS[i].words[1], COMMANDS[i].help);
+        fprintf(out, "  %-10s  %s\n", COMMANDS[i].words[1], COMMANDS[i].help);
     }
-    if (!group) {
-        return say_fail(PBTS_EXIT_USAGE, "there is no command \"%s\"; see \"pbts --help\"",
-                        argv[1]);
-    }
+    return group;
+}
+
+static int unknown(int argc, char **argv) {
     bool helped = argc > 2 && strcmp(argv[2], "--help") == 0;
-    return helped ? PBTS_EXIT_OK : PBTS_EXIT_USAGE;
+    if (print_group(helped ? stdout : stderr, argv[1])) {
+        return helped ? PBTS_EXIT_OK : PBTS_EXIT_USAGE;
+    }
+    return say_fail(PBTS_EXIT_USAGE, "there is no command \"%s\"; see \"pbts --help\"", argv[1]);
+}
+
+/* Where stdin, stdout or stderr is closed, the next file that is opened would take its place, and
+ * messages would be written into it. /dev/null takes it, for reading: writing fails as it should.
+ */
+static void hold_standard_streams(void) {
+    int fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO) fd = dup(fd);
+    if (fd > STDERR_FILENO) (void)close(fd);
 }
 
 int main(int argc, char **argv) {
+    hold_standard_streams();
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file larger than ulimit -f is an error, not an end */
+    files_discard_on_signals();
     if (argc < 2) {
         print_help(stderr);
         return PBTS_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return say_flush(PBTS_EXIT_OK);
     }

@@ -73,6 +73,13 @@ static void fill_table(struct option *table, const command_spec *spec) {
     table[spec->option_count + 1] = (struct option){ NULL, 0, NULL, 0 };
 }
 
+/* getopt tells a short option by its letter, a long one only by its place. */
+static int unknown_option(const command_spec *spec, char **argv) {
+    char letter[3] = { '-', (char)optopt, '\0' };
+    bool is_short = optopt > ' ' && optopt < 0x7F;
+    return usage_error(spec, "unknown option ", is_short ? letter : argv[optind - 1]);
+}
+
 int options_parse(const command_spec *spec, char ***arguments, int argc, char **argv) {
     struct option table[OPTIONS_MAX + 2];
     bool given[OPTIONS_MAX] = { false };
@@ -86,7 +93,7 @@ int options_parse(const command_spec *spec, char ***arguments, int argc, char **
             return say_flush(PBTS_EXIT_OK);
         }
         if (value == ':') return usage_error(spec, "a value is missing after ", argv[optind - 1]);
-        if (value == '?') return usage_error(spec, "unknown option ", argv[optind - 1]);
+        if (value == '?') return unknown_option(spec, argv);
         const command_option *option = &spec->options[value - FIRST_VALUE];
         given[value - FIRST_VALUE] = true;
         if (option->value == NULL) {

@@ -16,41 +16,47 @@
 #include "torrent.h"
 #include "torrent/piece_check.h"
 #include "tracker_api.h"
+#include "wire/report.h"
 
 typedef struct {
     const char *tracker, *ca, *key_path, *sender, *torrent, *data, *pieces, *form, *epoch, *out;
-    bool forced_progress;
+    bool forced_progress, force, cumulative;
     keyfile key;
     pbts_metainfo *meta;
+    content_place place;
     uint8_t *bits; /* the pieces to sign for */
     size_t bits_len;
     pbts_receipt receipt; /* what all records share */
 } making;
+
+static int check_piece(const making *m, uint8_t *room, uint32_t index) {
+    char files[CONTENT_PATH_MAX + 32];
+    int code = content_read_piece(room, m->meta, &m->place, index);
+    if (code != PBTS_EXIT_OK) return code;
+    pbts_span bytes = { room, pbts_piece_stream_bytes(m->meta, index) };
+    if (pbts_piece_check(m->meta, index, bytes) == PBTS_OK) return PBTS_EXIT_OK;
+    content_piece_files(files, sizeof files, m->meta, &m->place, index);
+    return say_fail(PBTS_EXIT_REFUSED, "piece %u: %s: does not match its hash; no receipt is made",
+                    index, files);
+}
 
 /* Read and hash every named piece. One that is not what the torrent says ends it: nothing is
  * signed. */
 static int check_pieces(const making *m) {
     uint32_t count = pbts_metainfo_piece_count(m->meta);
     uint64_t wanted = pbts_piece_set_count((pbts_span){ m->bits, m->bits_len });
-    uint8_t *piece = malloc(pbts_metainfo_piece_length(m->meta));
-    if (piece == NULL) return say_no_memory();
+    uint8_t *room = malloc(pbts_metainfo_piece_length(m->meta));
+    if (room == NULL) return say_no_memory();
     progress line = progress_begin("checking", wanted * pbts_metainfo_piece_length(m->meta),
                                    m->forced_progress);
     int code = PBTS_EXIT_OK;
     for (uint32_t i = 0; code == PBTS_EXIT_OK && i < count; i++) {
         if (!pbts_piece_set_has(m->bits, i)) continue;
-        code = content_read_piece(piece, m->meta, m->data, i);
-        if (code != PBTS_EXIT_OK) break;
-        pbts_span bytes = { piece, pbts_piece_stream_bytes(m->meta, i) };
-        if (pbts_piece_check(m->meta, i, bytes) != PBTS_OK) {
-            code =
-                say_fail(PBTS_EXIT_REFUSED,
-                         "piece %u in %s does not match its hash; no receipt is made", i, m->data);
-        }
-        progress_add(&line, bytes.len);
+        code = check_piece(m, room, i);
+        progress_add(&line, pbts_piece_stream_bytes(m->meta, i));
     }
     progress_end(&line);
-    free(piece);
+    free(room);
     return code;
 }
 
@@ -60,9 +66,14 @@ static int read_set(making *m) {
     m->bits = calloc(m->bits_len, 1);
     if (m->bits == NULL) return say_no_memory();
     pbts_status status = pbts_piece_set_parse(m->bits, count, pbts_span_text(m->pieces));
-    if (status == PBTS_OK && pbts_piece_set_count((pbts_span){ m->bits, m->bits_len }) > 0) {
-        return PBTS_EXIT_OK;
+    uint32_t wanted = pbts_piece_set_count((pbts_span){ m->bits, m->bits_len });
+    if (status == PBTS_OK && !m->cumulative && wanted > PBTS_REPORT_STATEMENTS_MAX) {
+        return say_fail(PBTS_EXIT_USAGE,
+                        "--form piece: one report takes %d receipts, not %u; take fewer pieces, or "
+                        "--form cumulative",
+                        (int)PBTS_REPORT_STATEMENTS_MAX, wanted);
     }
+    if (status == PBTS_OK && wanted > 0) return PBTS_EXIT_OK;
     return say_fail(PBTS_EXIT_USAGE,
                     "--pieces %s: should be like \"0-99,120\" or \"all\"; the torrent has pieces "
                     "0 to %u",
@@ -70,7 +81,7 @@ static int read_set(making *m) {
 }
 
 static int ask_tracker(making *m) {
-    int code = tracker_iid(m->receipt.iid, m->tracker, m->ca);
+    int code = tracker_iid_of_key(m->receipt.iid, m->tracker, m->ca, &m->key);
     if (code == PBTS_EXIT_OK) {
         code = tracker_user_key(&m->receipt.sender, m->tracker, m->ca, m->sender);
     }
@@ -103,16 +114,21 @@ static void append_pieces(pbts_writer *writer, const making *m) {
     }
 }
 
-static int sign_and_write(const making *m, bool cumulative) {
+static int write_out(const making *m, pbts_span bytes) {
+    if (!m->force) return file_create(m->out, bytes, 0666);
+    return file_replace(m->out, bytes, 0666, PBTS_RECEIPT_FILE_MAGIC, "file of receipts");
+}
+
+static int sign_and_write(const making *m) {
     enum { PIECE_RECORD_MAX = 512 };
     uint32_t wanted = pbts_piece_set_count((pbts_span){ m->bits, m->bits_len });
     size_t capacity =
-        64 + (cumulative ? PBTS_RECEIPT_RECORD_LEN_MAX : (size_t)wanted * PIECE_RECORD_MAX);
+        64 + (m->cumulative ? PBTS_RECEIPT_RECORD_LEN_MAX : (size_t)wanted * PIECE_RECORD_MAX);
     uint8_t *file = malloc(capacity);
     if (file == NULL) return say_no_memory();
     pbts_writer writer = pbts_writer_over(file, capacity);
     pbts_write_text(&writer, PBTS_RECEIPT_FILE_MAGIC);
-    if (cumulative) {
+    if (m->cumulative) {
         pbts_receipt receipt = m->receipt;
         receipt.form = PBTS_FORM_CUMULATIVE;
         receipt.bitmap = (pbts_span){ m->bits, m->bits_len };
@@ -120,8 +136,7 @@ static int sign_and_write(const making *m, bool cumulative) {
     } else {
         append_pieces(&writer, m);
     }
-    int code =
-        writer.failed ? say_no_memory() : file_replace(m->out, pbts_writer_span(&writer), 0644);
+    int code = writer.failed ? say_no_memory() : write_out(m, pbts_writer_span(&writer));
     if (code == PBTS_EXIT_OK) {
         printf("%s: %u pieces from %s signed for by %.*s, %zu bytes\n", m->out, wanted, m->sender,
                (int)m->key.uid_len, (const char *)m->key.uid, writer.len);
@@ -140,18 +155,19 @@ static int read_epoch(making *m) {
 }
 
 static int make(making *m) {
-    bool cumulative = strcmp(m->form, "cumulative") == 0;
-    if (!cumulative && strcmp(m->form, "piece") != 0) {
+    m->cumulative = strcmp(m->form, "cumulative") == 0;
+    if (!m->cumulative && strcmp(m->form, "piece") != 0) {
         return say_fail(PBTS_EXIT_USAGE, "--form %s: should be cumulative or piece", m->form);
     }
     int code = read_epoch(m);
     if (code == PBTS_EXIT_OK) code = torrent_load(&m->meta, m->torrent);
     if (code == PBTS_EXIT_OK) code = read_set(m);
+    if (code == PBTS_EXIT_OK) code = content_place_find(&m->place, m->meta, m->data);
+    if (code == PBTS_EXIT_OK) code = ask_tracker(m); /* before the disk is read for hours */
     if (code == PBTS_EXIT_OK) code = check_pieces(m);
-    if (code == PBTS_EXIT_OK) code = ask_tracker(m);
     if (code != PBTS_EXIT_OK) return code;
     memcpy(m->receipt.infohash, pbts_metainfo_infohash(m->meta), sizeof m->receipt.infohash);
-    return sign_and_write(m, cumulative);
+    return sign_and_write(m);
 }
 
 int pbts_cmd_receipt_make(int argc, char **argv) {
@@ -162,9 +178,10 @@ int pbts_cmd_receipt_make(int argc, char **argv) {
         { "sender", "NAME", &m.sender, NULL, true, "who served you" },
         { "torrent", "FILE", &m.torrent, NULL, true, "the .torrent" },
         { "data", "PATH", &m.data, NULL, true,
-          "the file or folder with the content, as \"torrent create\" took it" },
+          "the content: the folder or file that the torrent was made of, or\nthe folder above it" },
         { "pieces", "SET", &m.pieces, NULL, true, "what you got: \"0-99,120\", or \"all\"" },
         { "out", "FILE", &m.out, NULL, true, "where the receipt goes; hand it to the sender" },
+        { "force", NULL, NULL, &m.force, false, "overwrite a file of receipts that is there" },
         { "form", "FORM", &m.form, NULL, false,
           "cumulative (one signature over the set; default) or piece (one for each)" },
         { "epoch", "HOURS", &m.epoch, NULL, false, "hours since 1970 (default: now)" },

@@ -23,14 +23,18 @@ static json_t *registration(const keyfile *key, const uint8_t iid[static PBTS_II
     return json_pack("{s:s, s:s, s:s}", "user_id", uid, "public_key", pk, "signature", sig);
 }
 
-static int print_passkey(json_t *answer, bool json) {
-    const char *url = json_string_value(json_object_get(answer, "announce_url"));
-    if (json) return say_json(answer);
-    if (url != NULL) printf("announce URL  %s\n", url);
-    int code = url != NULL ? PBTS_EXIT_OK
-                           : say_fail(PBTS_EXIT_IO, "the tracker's answer has no announce URL");
-    json_decref(answer);
-    return code;
+static const char *announce_url(const json_t *answer) {
+    return json_string_value(json_object_get(answer, "announce_url"));
+}
+
+static int print_passkey(json_t *take, const char *tracker, bool json) {
+    if (announce_url(take) == NULL) return tracker_answer_bad(take, tracker, "announce URL");
+    if (json) return say_json(take);
+    printf("announce URL  ");
+    say_clean(stdout, pbts_span_text(announce_url(take)));
+    (void)putchar('\n');
+    json_decref(take);
+    return PBTS_EXIT_OK;
 }
 
 static int send_registration(json_t **answer, const char *tracker, const char *ca,
@@ -51,6 +55,15 @@ static int send_registration(json_t **answer, const char *tracker, const char *c
     return code;
 }
 
+static int note_name(keyfile *key, const char *path, const uint8_t iid[static PBTS_IID_LEN],
+                     const char *uid) {
+    key->uid_len = (uint8_t)strlen(uid);
+    memcpy(key->uid, uid, key->uid_len);
+    key->has_iid = true;
+    memcpy(key->iid, iid, sizeof key->iid);
+    return keyfile_save(path, key);
+}
+
 static int do_register(const char *tracker, const char *ca, const char *path, const char *uid,
                        bool json) {
     keyfile key;
@@ -65,13 +78,9 @@ static int do_register(const char *tracker, const char *ca, const char *path, co
     code = tracker_iid(iid, tracker, ca);
     if (code == PBTS_EXIT_OK) code = send_registration(&answer, tracker, ca, &key, iid, uid);
     if (code == PBTS_EXIT_OK) {
-        key.uid_len = (uint8_t)strlen(uid);
-        memcpy(key.uid, uid, key.uid_len);
-        key.has_iid = true;
-        memcpy(key.iid, iid, sizeof key.iid);
-        code = keyfile_save(path, &key);
-        int printed = print_passkey(answer, json);
-        if (code == PBTS_EXIT_OK) code = printed;
+        int saved = announce_url(answer) != NULL ? note_name(&key, path, iid, uid) : PBTS_EXIT_OK;
+        code = print_passkey(answer, tracker, json);
+        if (code == PBTS_EXIT_OK) code = saved;
     }
     keyfile_wipe(&key);
     return code;
@@ -92,8 +101,9 @@ int pbts_cmd_register(int argc, char **argv) {
         "",
         "Register a name with a tracker, proving that you have the key, and print the announce "
         "URL\n"
-        "for your client. The name is noted in the key file. The URL is a secret: it is your\n"
-        "passkey; \"pbts passkey rotate\" gives a new one.\n",
+        "for your client. Name and instance are noted in the key file: one file, one tracker. The "
+        "URL\n"
+        "is a secret: it is your passkey; \"pbts passkey rotate\" gives a new one.\n",
         "  pbts register --tracker http://127.0.0.1:8000 --key alice.key --uid alice\n",
         options,
         sizeof options / sizeof options[0],
@@ -137,5 +147,5 @@ int pbts_cmd_passkey_rotate(int argc, char **argv) {
     json_t *answer;
     code = tracker_signed_json(&answer, &request, &key);
     keyfile_wipe(&key);
-    return code == PBTS_EXIT_OK ? print_passkey(answer, json) : code;
+    return code == PBTS_EXIT_OK ? print_passkey(answer, tracker, json) : code;
 }

@@ -17,6 +17,7 @@ enum { FILES_MAX = 1000 };
 
 typedef struct {
     receipts files[FILES_MAX];
+    char **paths;
     size_t file_count;
     pbts_statement *statements;
     const pbts_receipt_record **records; /* of the statements */
@@ -51,18 +52,29 @@ static pbts_statement statement_of(const pbts_receipt_record *record) {
     return statement;
 }
 
-static int gather(reporting *r, char **paths) {
-    size_t total = 0;
-    for (; *paths != NULL; paths++) {
-        if (r->file_count == FILES_MAX) return say_fail(PBTS_EXIT_USAGE, "too many files");
-        int code = receipts_load(&r->files[r->file_count], *paths);
+static int load_files(reporting *r, size_t *total) {
+    for (char **path = r->paths; *path != NULL; path++) {
+        if (r->file_count == FILES_MAX) {
+            return say_fail(PBTS_EXIT_USAGE, "more than %d files", FILES_MAX);
+        }
+        int code = receipts_load(&r->files[r->file_count], *path);
         if (code != PBTS_EXIT_OK) return code;
-        total += r->files[r->file_count++].count;
+        *total += r->files[r->file_count++].count;
+        if (*total > PBTS_REPORT_STATEMENTS_MAX) {
+            return say_fail(PBTS_EXIT_REFUSED,
+                            "more than %d receipts up to %s; one report takes no more: report "
+                            "fewer files at a time",
+                            (int)PBTS_REPORT_STATEMENTS_MAX, *path);
+        }
     }
-    if (total > PBTS_REPORT_STATEMENTS_MAX) {
-        return say_fail(PBTS_EXIT_REFUSED, "%zu receipts; one report takes %d: split the files",
-                        total, (int)PBTS_REPORT_STATEMENTS_MAX);
-    }
+    return PBTS_EXIT_OK;
+}
+
+/* All receipts of all files, in order. */
+static int gather(reporting *r) {
+    size_t total = 0;
+    int code = load_files(r, &total);
+    if (code != PBTS_EXIT_OK) return code;
     r->statements = calloc(total, sizeof *r->statements);
     r->records = calloc(total, sizeof *r->records);
     if (r->statements == NULL || r->records == NULL) return say_no_memory();
@@ -75,6 +87,13 @@ static int gather(reporting *r, char **paths) {
     return PBTS_EXIT_OK;
 }
 
+/* Where a receipt of the report came from: its file, and `*index` becomes its number there. */
+static const char *file_of(const reporting *r, size_t *index) {
+    size_t file = 0;
+    while (*index >= r->files[file].count) *index -= r->files[file++].count;
+    return r->paths[file];
+}
+
 /* Replace the statements' own signatures by their sum: smaller, but one bad one spoils all. */
 static int aggregate(reporting *r, pbts_report *report, const uint8_t iid[static PBTS_IID_LEN]) {
     pbts_bls_g1_point sum, point;
@@ -84,9 +103,12 @@ static int aggregate(reporting *r, pbts_report *report, const uint8_t iid[static
         if (status == PBTS_OK)
             status = pbts_bls_signature_decode(&point, &r->statements[i].signature);
         if (status != PBTS_OK) {
+            size_t index = i;
+            const char *path = file_of(r, &index);
             return say_fail(PBTS_EXIT_REFUSED,
-                            "receipt %zu: %s; report without --aggregate to have the others count",
-                            i, pbts_status_text(status));
+                            "%s: receipt %zu: %s; report without --aggregate to have the others "
+                            "count",
+                            path, index, pbts_status_text(status));
         }
         pbts_bls_g1_add(&sum, &point);
         r->statements[i].has_signature = false;
@@ -137,33 +159,39 @@ static int encode(uint8_t **out, size_t *len, reporting *r, const keyfile *key,
     return PBTS_EXIT_OK;
 }
 
-static unsigned long long number(const json_t *object, const char *key) {
-    return (unsigned long long)json_integer_value(json_object_get(object, key));
+/* Whether it is an answer to this report at all: only then were the receipts taken. */
+static bool answers(const json_t *answer, const reporting *r) {
+    return json_is_true(json_object_get(answer, "success")) &&
+           json_is_object(json_object_get(answer, "credited")) &&
+           json_is_object(json_object_get(answer, "totals")) &&
+           json_is_integer(json_object_get(answer, "refused")) &&
+           json_array_size(json_object_get(answer, "statements")) == r->count;
 }
 
-/* The answer for people; PBTS_EXIT_REFUSED when any statement was refused. */
-static void print_answer(const reporting *r, const json_t *answer) {
-    const json_t *credited = json_object_get(answer, "credited");
-    const json_t *totals = json_object_get(answer, "totals");
-    const json_t *ratio = json_object_get(totals, "ratio"), *statement;
-    size_t i;
-    json_array_foreach(json_object_get(answer, "statements"), i, statement) {
-        const char *error = json_string_value(json_object_get(statement, "error"));
-        const char *code = json_string_value(json_object_get(statement, "code"));
-        size_t index = (size_t)number(statement, "index");
-        if (error == NULL || index >= r->count) continue;
-        printf("refused     receipt %zu (", index);
-        receipt_record_print(r->records[index]);
-        printf("): %s (%s)\n", error, code ? code : "no code");
-    }
-    printf("credited    %s, %llu pieces\n", say_bytes(number(credited, "bytes")),
-           number(credited, "pieces"));
-    printf("held        %s until the receivers' ratio recovers\n",
-           say_bytes(number(json_object_get(answer, "held"), "bytes")));
-    printf("duplicates  %llu pieces counted before\n", number(answer, "duplicates"));
-    printf("refused     %llu receipts\n", number(answer, "refused"));
-    printf("your totals up %s, down %s, ", say_bytes(number(totals, "up")),
-           say_bytes(number(totals, "down")));
+static void print_text(const json_t *text) {
+    const char *value = json_string_value(text);
+    say_clean(stdout, pbts_span_text(value != NULL ? value : "no code"));
+}
+
+static void print_refused(const reporting *r, const json_t *statement) {
+    size_t index = tracker_count(statement, "index");
+    if (json_object_get(statement, "error") == NULL || index >= r->count) return;
+    const pbts_receipt_record *record = r->records[index];
+    printf("refused     ");
+    say_clean(stdout, pbts_span_text(file_of(r, &index)));
+    printf(" receipt %zu (", index);
+    receipt_record_print(record);
+    printf("): ");
+    print_text(json_object_get(statement, "error"));
+    printf(" (");
+    print_text(json_object_get(statement, "code"));
+    printf(")\n");
+}
+
+static void print_totals(const json_t *totals) {
+    const json_t *ratio = json_object_get(totals, "ratio");
+    printf("your totals up %s, down %s, ", say_bytes(tracker_count(totals, "up")),
+           say_bytes(tracker_count(totals, "down")));
     if (json_is_number(ratio)) {
         printf("ratio %.3f\n", json_number_value(ratio));
     } else {
@@ -171,12 +199,28 @@ static void print_answer(const reporting *r, const json_t *answer) {
     }
 }
 
+static void print_answer(const reporting *r, const json_t *answer) {
+    const json_t *credited = json_object_get(answer, "credited"), *statement;
+    uint64_t duplicates = tracker_count(answer, "duplicates");
+    size_t i;
+    json_array_foreach(json_object_get(answer, "statements"), i, statement) {
+        print_refused(r, statement);
+    }
+    printf("credited    %s, %llu pieces\n", say_bytes(tracker_count(credited, "bytes")),
+           (unsigned long long)tracker_count(credited, "pieces"));
+    printf("held        %s until the receivers' ratio recovers\n",
+           say_bytes(tracker_count(json_object_get(answer, "held"), "bytes")));
+    printf("duplicates  %llu pieces counted before\n", (unsigned long long)duplicates);
+    printf("refused     %llu receipts\n", (unsigned long long)tracker_count(answer, "refused"));
+    print_totals(json_object_get(answer, "totals"));
+}
+
 static int send(reporting *r, const char *tracker, const char *ca, const keyfile *key,
                 bool aggregated, bool json) {
     uint8_t iid[PBTS_IID_LEN], *body = NULL;
     size_t len = 0;
     json_t *answer = NULL;
-    int code = tracker_iid(iid, tracker, ca);
+    int code = tracker_iid_of_key(iid, tracker, ca, key);
     if (code == PBTS_EXIT_OK) code = encode(&body, &len, r, key, iid, aggregated);
     if (code != PBTS_EXIT_OK) return code;
     const http_request request = { .tracker = tracker,
@@ -188,7 +232,8 @@ static int send(reporting *r, const char *tracker, const char *ca, const keyfile
     code = http_json(&answer, &request);
     free(body);
     if (code != PBTS_EXIT_OK) return code;
-    if (number(answer, "refused") > 0) code = PBTS_EXIT_REFUSED;
+    if (!answers(answer, r)) return tracker_answer_bad(answer, tracker, "result of this report");
+    if (tracker_count(answer, "refused") > 0) code = PBTS_EXIT_REFUSED;
     if (json) {
         int printed = say_json(answer);
         return code == PBTS_EXIT_OK ? printed : code;
@@ -228,7 +273,8 @@ int pbts_cmd_report(int argc, char **argv) {
     code = keyfile_load_registered(&key, path);
     if (code != PBTS_EXIT_OK) return code;
     reporting *r = calloc(1, sizeof *r);
-    code = r ? gather(r, arguments) : say_no_memory();
+    if (r) r->paths = arguments;
+    code = r ? gather(r) : say_no_memory();
     if (r && code == PBTS_EXIT_OK) code = send(r, tracker, ca, &key, aggregated, json);
     keyfile_wipe(&key);
     if (r) reporting_free(r);

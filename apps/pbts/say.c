@@ -7,10 +7,25 @@
 
 #include "exit_codes.h"
 
+enum { MESSAGE_MAX = 16384 };
+
+void say_clean(FILE *out, pbts_span text) {
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t byte = text.data[i];
+        uint8_t after = i + 1 < text.len ? text.data[i + 1] : 0;
+        bool c1 = byte == 0xC2 && after >= 0x80 && after < 0xA0; /* U+0080 to U+009F */
+        (void)fputc(byte < 0x20 || byte == 0x7F || c1 ? '?' : byte, out);
+        if (c1) i++;
+    }
+}
+
 __attribute__((format(printf, 1, 0))) static void say(const char *format, va_list args) {
+    char text[MESSAGE_MAX];
     (void)fflush(stdout);
+    int len = vsnprintf(text, sizeof text, format, args);
+    if (len < 0) text[0] = '\0';
     (void)fputs("pbts: ", stderr);
-    (void)vfprintf(stderr, format, args);
+    say_clean(stderr, (pbts_span){ (uint8_t *)text, strnlen(text, sizeof text) });
     (void)fputc('\n', stderr);
 }
 

@@ -3,13 +3,20 @@
 #define PBTS_APPS_SAY_H
 
 #include <jansson.h>
+#include <stdio.h>
 
-/* "pbts: MESSAGE\n". Gives back `code`, so that a failure is one statement. */
+#include "base/cursor.h"
+
+/* "pbts: MESSAGE\n", clean (below). Gives back `code`, so that a failure is one statement. */
 int say_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "pbts: PATH: what errno says"; PBTS_EXIT_IO. */
 int say_errno(const char *path);
 int say_no_memory(void); /* PBTS_EXIT_IO */
+
+/* Text from a stranger (a tracker, a .torrent, a file name) without the control characters that
+ * would steer a terminal: C0, DEL and C1 become '?'. */
+void say_clean(FILE *out, pbts_span text);
 
 /* Print JSON, indented, to stdout, and release it; PBTS_EXIT_OK, or PBTS_EXIT_IO when NULL. */
 int say_json(json_t *take);

@@ -12,6 +12,8 @@
 #include "say.h"
 #include "tracker_api.h"
 
+enum { PAGE_LEN = 100, LIST_MAX = 1 << 24 };
+
 int torrent_load(pbts_metainfo **out, const char *path) {
     uint8_t *bytes;
     size_t len;
@@ -52,16 +54,9 @@ static int show_json(const pbts_metainfo *meta, const char *v1, const char *v2) 
         (json_int_t)pbts_metainfo_piece_count(meta), "files", files_json(meta)));
 }
 
-/* A name from a stranger's file, without what would steer a terminal. */
-static void print_clean(pbts_span text) {
-    for (size_t i = 0; i < text.len; i++) {
-        (void)putchar(text.data[i] < 0x20 || text.data[i] == 0x7F ? '?' : text.data[i]);
-    }
-}
-
 static void show_text(const pbts_metainfo *meta, const char *v1, const char *v2) {
     printf("name         ");
-    print_clean(pbts_metainfo_name(meta));
+    say_clean(stdout, pbts_metainfo_name(meta));
     printf("\nversion      %s\n", v1 && v2 ? "hybrid" : v2 ? "2" : "1");
     if (v1) printf("infohash     %s\n", v1);
     if (v2) printf("infohash v2  %s\n", v2);
@@ -73,7 +68,7 @@ static void show_text(const pbts_metainfo *meta, const char *v1, const char *v2)
         pbts_torrent_file file = pbts_metainfo_file(meta, i);
         if (file.padding) continue;
         printf("  %14llu  ", (unsigned long long)file.length_bytes);
-        print_clean(file.path);
+        say_clean(stdout, file.path);
         (void)putchar('\n');
     }
 }
@@ -113,6 +108,7 @@ static int add(const char *tracker, const char *ca, const keyfile *key, const ch
                bool json) {
     pbts_metainfo *meta;
     json_t *answer;
+    char infohash[2 * PBTS_INFOHASH_LEN + 1];
     int code = torrent_load(&meta, path);
     if (code != PBTS_EXIT_OK) return code;
     http_request request = { .tracker = tracker,
@@ -122,11 +118,14 @@ static int add(const char *tracker, const char *ca, const keyfile *key, const ch
                              .content_type = "application/x-bittorrent",
                              .body = pbts_metainfo_bytes(meta) };
     code = tracker_signed_json(&answer, &request, key);
+    hex_text(infohash, sizeof infohash, (pbts_span){ pbts_metainfo_infohash(meta), 20 });
     pbts_metainfo_free(meta);
     if (code != PBTS_EXIT_OK) return code;
+    if (!json_is_integer(json_object_get(answer, "torrent_no"))) {
+        return tracker_answer_bad(answer, tracker, "torrent number");
+    }
     if (json) return say_json(answer);
-    const char *infohash = json_string_value(json_object_get(answer, "infohash"));
-    printf("%s: registered, infohash %s\n", path, infohash ? infohash : "?");
+    printf("%s: registered, infohash %s\n", path, infohash);
     json_decref(answer);
     return PBTS_EXIT_OK;
 }
@@ -160,46 +159,66 @@ int pbts_cmd_torrent_add(int argc, char **argv) {
 
 /* ---- list ---- */
 
-static long long integer(const json_t *object, const char *key) {
-    return (long long)json_integer_value(json_object_get(object, key));
+static void print_text(const json_t *text, size_t len_max) {
+    const char *value = json_string_value(text);
+    pbts_span span = pbts_span_text(value != NULL ? value : "?");
+    if (span.len > len_max) span.len = len_max;
+    say_clean(stdout, span);
 }
 
 static void print_torrents(const json_t *torrents) {
     size_t i;
     json_t *torrent;
     json_array_foreach(torrents, i, torrent) {
-        const char *infohash = json_string_value(json_object_get(torrent, "infohash"));
-        const char *v2 = json_string_value(json_object_get(torrent, "infohash_v2"));
-        const char *name = json_string_value(json_object_get(torrent, "name"));
-        printf("%-40.40s  %10s  %4lld seed %4lld leech  ",
-               infohash ? infohash
-               : v2     ? v2
-                        : "?",
-               say_bytes((unsigned long long)integer(torrent, "total_bytes")),
-               integer(torrent, "complete"), integer(torrent, "incomplete"));
-        if (name) print_clean(pbts_span_text(name));
+        json_t *v1 = json_object_get(torrent, "infohash");
+        /* On the wire the v2 one is as long as the v1 one. */
+        print_text(json_is_string(v1) ? v1 : json_object_get(torrent, "infohash_v2"), 40);
+        printf("  %10s  %4llu seed %4llu leech  ", say_bytes(tracker_count(torrent, "total_bytes")),
+               (unsigned long long)tracker_count(torrent, "complete"),
+               (unsigned long long)tracker_count(torrent, "incomplete"));
+        print_text(json_object_get(torrent, "name"), SIZE_MAX);
         (void)putchar('\n');
     }
 }
 
+/* Ask for the torrents past number `*after`, which moves to the last of them. */
+static int list_page(json_t **torrents, uint64_t *after, const char *tracker, const char *ca,
+                     const keyfile *key) {
+    char path[64];
+    json_t *answer;
+    (void)snprintf(path, sizeof path, "/torrents?after=%llu&limit=%d", (unsigned long long)*after,
+                   PAGE_LEN);
+    http_request request = { .tracker = tracker, .ca = ca, .method = "GET", .path = path };
+    int code = tracker_signed_json(&answer, &request, key);
+    if (code != PBTS_EXIT_OK) return code;
+    json_t *page = json_object_get(answer, "torrents");
+    size_t count = json_array_size(page);
+    uint64_t last = count > 0 ? tracker_count(json_array_get(page, count - 1), "torrent_no") : 0;
+    /* Numbers must go up, else this would never end. */
+    if (!json_is_array(page) || count > PAGE_LEN || (count > 0 && last <= *after)) {
+        return tracker_answer_bad(answer, tracker, "list of torrents");
+    }
+    if (count > 0) *after = last;
+    *torrents = json_incref(page);
+    json_decref(answer);
+    return PBTS_EXIT_OK;
+}
+
 /* One page after another; `all` collects them for --json. */
 static int list(const char *tracker, const char *ca, const keyfile *key, json_t *all) {
-    char path[64];
-    long long after = 0;
-    for (;;) {
-        snprintf(path, sizeof path, "/torrents?after=%lld&limit=100", after);
-        http_request request = { .tracker = tracker, .ca = ca, .method = "GET", .path = path };
-        json_t *answer;
-        int code = tracker_signed_json(&answer, &request, key);
+    uint64_t after = 0;
+    for (size_t total = 0; total < LIST_MAX;) {
+        json_t *page;
+        int code = list_page(&page, &after, tracker, ca, key);
         if (code != PBTS_EXIT_OK) return code;
-        json_t *torrents = json_object_get(answer, "torrents");
-        size_t count = json_array_size(torrents);
-        if (all == NULL) print_torrents(torrents);
-        if (all != NULL) json_array_extend(all, torrents);
-        if (count > 0) after = integer(json_array_get(torrents, count - 1), "torrent_no");
-        json_decref(answer);
-        if (count < 100) return PBTS_EXIT_OK;
+        size_t count = json_array_size(page);
+        total += count;
+        if (all == NULL) print_torrents(page);
+        if (all != NULL) json_array_extend(all, page);
+        json_decref(page);
+        if (count < PAGE_LEN) return PBTS_EXIT_OK;
     }
+    return say_fail(PBTS_EXIT_IO, "%s: lists more than %d torrents", tracker, LIST_MAX);
 }
 
 int pbts_cmd_torrent_list(int argc, char **argv) {

@@ -14,6 +14,11 @@
 
 enum { CHUNK_LEN = 1 << 20 };
 
+typedef struct {
+    const char *out;
+    bool force, forced_progress;
+} create_options;
+
 static int add_file(pbts_torrent_builder *builder, const content *all, size_t index,
                     progress *line) {
     static uint8_t chunk[CHUNK_LEN];
@@ -21,7 +26,7 @@ static int add_file(pbts_torrent_builder *builder, const content *all, size_t in
     const content_file *file = &all->files[index];
     int code = content_file_path(path, all, index);
     if (code != PBTS_EXIT_OK) return code;
-    FILE *in = fopen(path, "rbe");
+    FILE *in = content_open(path);
     if (in == NULL) return say_errno(path);
     pbts_status status =
         pbts_torrent_builder_begin_file(builder, pbts_span_text(file->path), file->length_bytes);
@@ -38,9 +43,9 @@ static int add_file(pbts_torrent_builder *builder, const content *all, size_t in
                     status == PBTS_MALFORMED ? "; did it change while it was read?" : "");
 }
 
-static int build(pbts_torrent_builder *builder, const content *all, const char *out,
-                 bool forced_progress) {
-    progress line = progress_begin("hashing", all->total_bytes, forced_progress);
+static int build(pbts_torrent_builder *builder, const content *all, const create_options *how) {
+    const char *out = how->out;
+    progress line = progress_begin("hashing", all->total_bytes, how->forced_progress);
     int code = PBTS_EXIT_OK;
     for (size_t i = 0; code == PBTS_EXIT_OK && i < all->count; i++) {
         code = add_file(builder, all, i, &line);
@@ -57,7 +62,8 @@ static int build(pbts_torrent_builder *builder, const content *all, const char *
     if (pbts_metainfo_parse(&meta, &problem, pbts_mem_system(), bytes) != PBTS_OK) {
         return say_fail(PBTS_EXIT_REFUSED, "%s: %s", out, problem);
     }
-    code = file_replace(out, bytes, 0644);
+    code = how->force ? file_replace(how->out, bytes, 0666, "d", ".torrent")
+                      : file_create(how->out, bytes, 0666);
     char infohash[2 * PBTS_INFOHASH_LEN + 1];
     hex_text(infohash, sizeof infohash,
              (pbts_span){ pbts_metainfo_infohash(meta), PBTS_INFOHASH_LEN });
@@ -70,8 +76,7 @@ static int build(pbts_torrent_builder *builder, const content *all, const char *
     return code;
 }
 
-static int create(const char *path, const char *out, pbts_torrent_options *options,
-                  bool forced_progress) {
+static int create(const char *path, const create_options *how, pbts_torrent_options *options) {
     content all;
     pbts_torrent_builder *builder;
     int code = content_scan(&all, path);
@@ -84,7 +89,7 @@ static int create(const char *path, const char *out, pbts_torrent_options *optio
         code = say_fail(PBTS_EXIT_USAGE, "the piece length must be a power of two, %d to %d",
                         PBTS_PIECE_LENGTH_MIN, PBTS_PIECE_LENGTH_MAX);
     } else {
-        code = build(builder, &all, out, forced_progress);
+        code = build(builder, &all, how);
         pbts_torrent_builder_free(builder);
     }
     content_free(&all);
@@ -92,10 +97,12 @@ static int create(const char *path, const char *out, pbts_torrent_options *optio
 }
 
 int pbts_cmd_torrent_create(int argc, char **argv) {
-    const char *out = NULL, *length = "262144", *announce = "", *comment = "";
-    bool v2 = false, hybrid = false, forced_progress = false;
+    const char *length = "262144", *announce = "", *comment = "";
+    create_options how = { .out = NULL };
+    bool v2 = false, hybrid = false;
     const command_option options[] = {
-        { "out", "FILE", &out, NULL, true, "the .torrent to write" },
+        { "out", "FILE", &how.out, NULL, true, "the .torrent to write" },
+        { "force", NULL, NULL, &how.force, false, "overwrite a .torrent that is there" },
         { "piece-length", "BYTES", &length, NULL, false,
           "a power of two, 16K to 64M (default 262144)" },
         { "v2", NULL, NULL, &v2, false, "version 2 (SHA-256) only" },
@@ -103,7 +110,7 @@ int pbts_cmd_torrent_create(int argc, char **argv) {
         { "announce", "URL", &announce, NULL, false,
           "your announce URL; trackers fill in each user's own when they hand the file out" },
         { "comment", "TEXT", &comment, NULL, false, "a comment" },
-        OPTION_PROGRESS(&forced_progress),
+        OPTION_PROGRESS(&how.forced_progress),
     };
     const command_spec spec = {
         "torrent create",
@@ -133,5 +140,5 @@ int pbts_cmd_torrent_create(int argc, char **argv) {
         .announce = pbts_span_text(announce),
         .comment = pbts_span_text(comment),
     };
-    return create(arguments[0], out, &torrent, forced_progress);
+    return create(arguments[0], &how, &torrent);
 }

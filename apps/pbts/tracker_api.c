@@ -25,6 +25,17 @@ void hex_text(char *out, size_t capacity, pbts_span bytes) {
     out[writer.len] = '\0';
 }
 
+uint64_t tracker_count(const json_t *object, const char *name) {
+    json_int_t value = json_integer_value(json_object_get(object, name));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+int tracker_answer_bad(json_t *take, const char *tracker, const char *what) {
+    json_decref(take);
+    return say_fail(PBTS_EXIT_IO, "%s: the answer has no %s; is this a PBTS tracker?", tracker,
+                    what);
+}
+
 int tracker_iid(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const char *ca) {
     const http_request request = {
         .tracker = tracker, .ca = ca, .method = "GET", .path = "/params"
@@ -39,6 +50,24 @@ int tracker_iid(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const cha
     }
     json_decref(params);
     return code;
+}
+
+int tracker_iid_of_key(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const char *ca,
+                       const keyfile *key) {
+    char theirs[2 * PBTS_IID_LEN + 1], ours[2 * PBTS_IID_LEN + 1];
+    uint8_t found[PBTS_IID_LEN];
+    int code = tracker_iid(found, tracker, ca);
+    if (code != PBTS_EXIT_OK) return code;
+    if (key->has_iid && memcmp(key->iid, found, sizeof found) != 0) {
+        hex_text(theirs, sizeof theirs, PBTS_SPAN_OF(found));
+        hex_text(ours, sizeof ours, PBTS_SPAN_OF(key->iid));
+        return say_fail(PBTS_EXIT_REFUSED,
+                        "%s is instance %s, but your key is registered with %s; \"pbts register\" "
+                        "takes it there",
+                        tracker, theirs, ours);
+    }
+    memcpy(iid, found, sizeof found);
+    return PBTS_EXIT_OK;
 }
 
 int tracker_user_key(pbts_bls_public *out, const char *tracker, const char *ca, const char *uid) {
@@ -90,7 +119,7 @@ void tracker_authorization(char out[static AUTHORIZATION_MAX], const keyfile *ke
 int tracker_signed_json(json_t **out, http_request *request, const keyfile *key) {
     uint8_t iid[PBTS_IID_LEN];
     char authorization[AUTHORIZATION_MAX];
-    int code = tracker_iid(iid, request->tracker, request->ca);
+    int code = tracker_iid_of_key(iid, request->tracker, request->ca, key);
     if (code != PBTS_EXIT_OK) return code;
     tracker_authorization(authorization, key, iid, request);
     request->authorization = authorization;

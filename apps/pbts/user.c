@@ -1,5 +1,6 @@
 /* user.c - `pbts user show`. */
 #include <stdio.h>
+#include <string.h>
 
 #include "command.h"
 #include "exit_codes.h"
@@ -8,27 +9,25 @@
 #include "say.h"
 #include "tracker_api.h"
 
-static unsigned long long number(const json_t *user, const char *key) {
-    return (unsigned long long)json_integer_value(json_object_get(user, key));
-}
-
-static void print_user(const json_t *user) {
+static void print_user(const json_t *user, const char *name) {
     const json_t *ratio = json_object_get(user, "ratio");
-    printf("user        %s\n", json_string_value(json_object_get(user, "user_id")));
-    printf("uploaded    %s\n", say_bytes(number(user, "up_bytes")));
-    printf("downloaded  %s\n", say_bytes(number(user, "down_bytes")));
+    printf("user        %s\n", name);
+    printf("uploaded    %s\n", say_bytes(tracker_count(user, "up_bytes")));
+    printf("downloaded  %s\n", say_bytes(tracker_count(user, "down_bytes")));
     if (json_is_number(ratio)) {
         printf("ratio       %.3f\n", json_number_value(ratio));
     } else {
         printf("ratio       none: nothing downloaded yet\n");
     }
     printf("held        %s served, waiting for the receivers' ratio\n",
-           say_bytes(number(user, "held_bytes")));
-    if (number(user, "owed_bytes") > 0) {
-        printf("owed        %s received beyond the ratio\n", say_bytes(number(user, "owed_bytes")));
+           say_bytes(tracker_count(user, "held_bytes")));
+    if (tracker_count(user, "owed_bytes") > 0) {
+        printf("owed        %s received beyond the ratio\n",
+               say_bytes(tracker_count(user, "owed_bytes")));
     }
-    printf("allowance   %s may still be taken\n", say_bytes(number(user, "allowance_bytes")));
-    printf("in          %llu swarms now\n", number(user, "peers"));
+    printf("allowance   %s may still be taken\n",
+           say_bytes(tracker_count(user, "allowance_bytes")));
+    printf("in          %llu swarms now\n", (unsigned long long)tracker_count(user, "peers"));
 }
 
 int pbts_cmd_user_show(int argc, char **argv) {
@@ -62,8 +61,14 @@ int pbts_cmd_user_show(int argc, char **argv) {
     json_t *user;
     code = http_json(&user, &request);
     if (code != PBTS_EXIT_OK) return code;
+    const char *name = json_string_value(json_object_get(user, "user_id"));
+    if (name == NULL || strcmp(name, arguments[0]) != 0 ||
+        !json_is_integer(json_object_get(user, "up_bytes")) ||
+        !json_is_integer(json_object_get(user, "down_bytes"))) {
+        return tracker_answer_bad(user, tracker, "totals of that user");
+    }
     if (json) return say_json(user);
-    print_user(user);
+    print_user(user, arguments[0]);
     json_decref(user);
     return PBTS_EXIT_OK;
 }
