@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/moment.h"
 #include "base/random.h"
+#include "peer/book.h"
 #include "peer/exposure.h"
 #include "receipt/file.h"
 
@@ -43,6 +44,7 @@ typedef struct {
     uint64_t receipt_timeout_ms;  /* past the limit for so long without a receipt: refused */
     bool ticket_required;         /* serve nobody without a valid one */
     bool receipts_required;       /* false: serve on when the other gives none (a benchmark's) */
+    pbts_book *book;              /* what is known of peers by key, for all links; NULL: nothing */
 } pbts_link_terms;
 
 typedef struct pbts_link pbts_link; /* opaque; one owner; not thread-safe */
@@ -80,7 +82,7 @@ typedef enum {
 const char *pbts_link_refusal_name(pbts_link_refusal refusal);
 const char *pbts_link_refusal_text(pbts_link_refusal refusal);
 
-/* PBTS_NO_MEMORY, PBTS_IO (random). Terms and torrent are borrowed. */
+/* PBTS_NO_MEMORY, PBTS_IO (random). Terms and torrent are borrowed, and outlive the link. */
 PBTS_MUST_USE pbts_status pbts_link_new(pbts_link **out, const pbts_link_terms *terms,
                                         const pbts_link_torrent *torrent, pbts_moment now);
 void pbts_link_free(pbts_link *link); /* NULL is a no-op */
@@ -106,11 +108,13 @@ const pbts_bls_public *pbts_link_other_key(const pbts_link *link);
 /* ---- as sender ---- */
 
 /* How many more bytes may be queued for this peer: the exposure limit less what no verified and
- * stored receipt covers, within the ticket's allowance. 0 unless READY. */
+ * stored receipt covers, within the ticket's allowance. While only parts of pieces are owed, which
+ * nobody can sign for, one more piece. 0 unless READY. */
 uint64_t pbts_link_may_serve_bytes(const pbts_link *link);
-/* `bytes` of piece `index` are on their way to the peer. */
+/* `bytes` of piece `index` were handed to the connection. Served above what it may, they are
+ * counted all the same. */
 void pbts_link_served(pbts_link *link, uint32_t index, uint32_t bytes, pbts_moment now);
-/* What the peer has not got yet of the torrent: the limit shrinks with it. */
+/* What the peer has not got yet of the torrent: the limit shrinks with it. All, until told. */
 void pbts_link_set_other_left(pbts_link *link, uint64_t left_bytes);
 
 /* A verified receipt waits to be stored: encode it (with the uids given, empty when unknown) and
@@ -127,11 +131,18 @@ void pbts_link_receipt_stored(pbts_link *link, pbts_moment now);
 /* ---- as receiver ---- */
 
 /* Piece `index` came (for the most part) from this peer and its hash is right. It will be signed
- * for; the caller says so once per piece. */
+ * for; the caller says so once per piece. PBTS_DENIED when not READY (nobody can be given a
+ * receipt), PBTS_EXISTS. */
 PBTS_MUST_USE pbts_status pbts_link_piece_received(pbts_link *link, uint32_t index,
                                                    pbts_moment now);
-/* What we have not got yet of the torrent. 0: sign at once for everything. */
+/* `bytes` of piece `index` came from this peer, but the piece was credited to another one; to be
+ * said when its hash was found right. For the sender these bytes stay lent. When it has to stop
+ * because of them and asks, we sign for the piece to it too (docs/protocol.md, Peers). */
+void pbts_link_piece_shared(pbts_link *link, uint32_t index, uint32_t bytes, pbts_moment now);
+/* What we have not got yet of the torrent. 0: sign at once for everything. All, until told. */
 void pbts_link_set_own_left(pbts_link *link, uint64_t left_bytes);
+/* Sign at once for everything: the connection is about to end. */
+void pbts_link_sign_all(pbts_link *link);
 
 /* ---- time, figures ---- */
 
