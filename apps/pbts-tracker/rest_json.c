@@ -76,6 +76,18 @@ json_t *rest_json_ratio(uint64_t up_bytes, uint64_t down_bytes) {
     return down_bytes == 0 ? json_null() : json_real((double)up_bytes / (double)down_bytes);
 }
 
+void rest_json_statement_refusal(json_t *item, pbts_refusal refusal, uint32_t bad_piece) {
+    json_object_set_new(item, "code", json_string(pbts_refusal_name(refusal)));
+    if (refusal != PBTS_REFUSAL_BAD_PIECE_SIGNATURE) {
+        json_object_set_new(item, "error", json_string(pbts_refusal_failure(refusal).reason));
+        return;
+    }
+    json_object_set_new(
+        item, "error",
+        json_sprintf("the session's signature of piece %u does not verify", bad_piece));
+    json_object_set_new(item, "piece", rest_json_uint(bad_piece));
+}
+
 json_t *rest_json_error(const char *code, const char *sentence) {
     return json_pack("{s:b, s:o, s:s}", "success", 0, "error",
                      rest_json_text(pbts_span_text(sentence)), "code", code);

@@ -38,6 +38,10 @@ void rest_refuse_admin(struct rest_request *request);
 bool rest_limit_take(struct rest_request *request, enum rest_limit_kind kind);
 bool rest_limit_is_open(struct rest_request *request, enum rest_limit_kind kind);
 void rest_limit_count(struct rest_request *request, enum rest_limit_kind kind);
+/* Whether it costs pairings to find out, and an honest client never sends it. */
+static inline bool rest_is_bad_signature(pbts_refusal refusal) {
+    return refusal == PBTS_REFUSAL_BAD_SIGNATURE || refusal == PBTS_REFUSAL_BAD_PIECE_SIGNATURE;
+}
 /* Send the refusal; one for a bad signature is counted against the address. */
 void rest_refuse(struct rest_request *request, pbts_refusal refusal);
 
@@ -60,6 +64,8 @@ json_t *rest_json_uint(uint64_t value); /* at most INT64_MAX, which is what JSON
 json_t *rest_json_hex(pbts_span bytes);
 json_t *rest_json_base64(pbts_span bytes);
 json_t *rest_json_ratio(uint64_t up_bytes, uint64_t down_bytes); /* null: nothing downloaded */
+/* Add "code" and "error" of a refused statement, and "piece" where one is to blame. */
+void rest_json_statement_refusal(json_t *item, pbts_refusal refusal, uint32_t bad_piece);
 /* {"success": false, "error", "code"} to add members to. The sentence may quote the request. */
 json_t *rest_json_error(const char *code, const char *sentence);
 /* As rest_reply_error, for a sentence that quotes the request: cut anywhere, it may be no UTF-8. */

@@ -37,8 +37,7 @@ static json_t *describe_verdict(const pbts_verdict *verdict, size_t index) {
                   "held_bytes", rest_json_uint(verdict->held_bytes), "pieces",
                   (int)verdict->credited_pieces, "duplicates", (int)verdict->duplicate_pieces);
     if (verdict->refusal == PBTS_REFUSAL_NONE) return item;
-    json_object_set_new(item, "code", json_string(pbts_refusal_name(verdict->refusal)));
-    json_object_set_new(item, "error", json_string(pbts_refusal_failure(verdict->refusal).reason));
+    rest_json_statement_refusal(item, verdict->refusal, verdict->bad_piece);
     return item;
 }
 
@@ -134,7 +133,7 @@ static bool decode(struct rest_request *request, struct report_state *state) {
  * address that sends many is slowed down. */
 static void count_bad_signatures(struct rest_request *request, const pbts_checked_report *checked) {
     for (size_t i = 0; i < pbts_checked_report_count(checked); i++)
-        if (pbts_checked_report_verdict(checked, i).refusal == PBTS_REFUSAL_BAD_SIGNATURE)
+        if (rest_is_bad_signature(pbts_checked_report_verdict(checked, i).refusal))
             rest_limit_count(request, REST_LIMIT_BAD_SIGNATURE);
 }
 

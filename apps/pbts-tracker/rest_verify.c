@@ -23,23 +23,21 @@ static char *envelope(json_t *receipt, bool is_legacy) {
     return text;
 }
 
-static void reply_verdict(struct rest_request *request, pbts_refusal refusal) {
-    if (refusal == PBTS_REFUSAL_BAD_SIGNATURE) rest_limit_count(request, REST_LIMIT_BAD_SIGNATURE);
+static void reply_verdict(struct rest_request *request, pbts_refusal refusal, uint32_t bad_piece) {
+    if (rest_is_bad_signature(refusal)) rest_limit_count(request, REST_LIMIT_BAD_SIGNATURE);
     if (pbts_refusal_http_status(refusal) == 503) {
         rest_reply_refusal(request, refusal);
         return;
     }
     json_t *answer = json_pack("{s:b, s:b}", "success", 1, "valid", refusal == PBTS_REFUSAL_NONE);
-    if (refusal != PBTS_REFUSAL_NONE) {
-        json_object_set_new(answer, "code", json_string(pbts_refusal_name(refusal)));
-        json_object_set_new(answer, "error", json_string(pbts_refusal_failure(refusal).reason));
-    }
+    if (refusal != PBTS_REFUSAL_NONE) rest_json_statement_refusal(answer, refusal, bad_piece);
     rest_reply_json(request, 200, answer);
 }
 
 static void verify_text(struct rest_request *request, const char *text, pbts_span submitter) {
     pbts_report report;
     const char *problem = NULL;
+    uint32_t bad_piece = 0;
     pbts_status status =
         pbts_report_decode_json(&report, &problem, pbts_mem_system(), pbts_span_text(text));
     if (pbts_status_class(status) == PBTS_RESOURCE) {
@@ -48,8 +46,9 @@ static void verify_text(struct rest_request *request, const char *text, pbts_spa
         rest_reply_error(request, 400, status == PBTS_LIMIT ? "LIMIT" : "MALFORMED",
                          problem ? problem : pbts_status_text(status));
     } else {
-        reply_verdict(request, pbts_check_statement(request->app->tracker, &report.statements[0],
-                                                    submitter, app_now()));
+        pbts_refusal refusal = pbts_check_statement(request->app->tracker, &bad_piece,
+                                                    &report.statements[0], submitter, app_now());
+        reply_verdict(request, refusal, bad_piece);
         pbts_report_free(&report);
     }
 }

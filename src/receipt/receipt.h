@@ -28,9 +28,9 @@ typedef enum {
 
 enum {
     PBTS_RECEIPT_SESSION_ID_LEN = 32,
-    PBTS_RECEIPT_SESSION_LIFE_S =
-        24 * 3600, /* how long a session's key can sign, see receipt/pieces.h */
-    PBTS_RECEIPT_SESSION_PIECES_MAX = 1024, /* of one receipt: it is good as a whole, or bad */
+    PBTS_RECEIPT_SESSION_LIFE_S = 24 * 3600, /* how long its key can sign: receipt/pieces.h */
+    PBTS_RECEIPT_SESSION_PIECES_MAX = 1024,  /* of one receipt: it is good as a whole, or bad */
+    PBTS_RECEIPT_BATCH_PIECES_MAX = 4096,    /* of one receipt: hashed at the price of a pairing */
 };
 
 /* What the receiver certifies: whatever this key signs for this session, it signs. */

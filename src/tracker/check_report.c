@@ -12,9 +12,10 @@
  * several pairings, and somebody who sends hundreds of them is no honest client. */
 enum { BAD_SIGNATURES_MAX = 32 };
 
-/* Up to this many statements the submitter's signature is checked together with theirs, in one
- * product. In bigger reports it comes first, so that a stranger cannot make us hash thousands. */
-enum { JOINT_STATEMENTS_MAX = 64 };
+/* Up to this many statements, and pieces in batches, the submitter's signature is checked together
+ * with theirs, in one product. In bigger reports it comes first, so that a stranger cannot make us
+ * hash thousands. */
+enum { JOINT_STATEMENTS_MAX = 64, JOINT_BATCH_PIECES_MAX = 4096 };
 
 /* All that is needed while one report is checked. */
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
     pbts_now now;
     pbts_checked_report *out;
     uint32_t submitter_no, submitter_index; /* the number, and the index among the parties */
+    bool joint; /* the submitter's signature waits to be checked with the statements' */
     pbts_bls_g1_point submitter_hashed, submitter_signature;
     pbts_number_map party_map;      /* user number -> index in parties */
     pbts_bls_public *party_keys;    /* bytes, for messages */
@@ -130,31 +132,6 @@ static pbts_refusal check_epoch(const checker *c, uint64_t epoch) {
     return pbts_claim_period(epoch) < kept_from ? PBTS_REFUSAL_EPOCH_EXPIRED : PBTS_REFUSAL_NONE;
 }
 
-static pbts_refusal check_pieces(checker *c, const pbts_statement *in, pbts_receipt *receipt,
-                                 pbts_checked_statement *out) {
-    pbts_pieces pieces;
-    bool v2;
-    pbts_status status = pbts_torrent_no_get(c->txn, &out->torrent_no, &v2, in->infohash);
-    if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_UNKNOWN_TORRENT;
-    if (status == PBTS_OK) status = pbts_pieces_get(c->txn, &pieces, out->torrent_no);
-    if (status != PBTS_OK) return pbts_refusal_of_status(status);
-    if (in->form == PBTS_FORM_PIECE) {
-        if (in->piece_index >= pieces.piece_count) return PBTS_REFUSAL_BAD_PIECES;
-        pbts_pieces_hash(receipt->piece_hash, &pieces, v2, in->piece_index);
-        bool same = memcmp(receipt->piece_hash, in->piece_hash, sizeof in->piece_hash) == 0;
-        if (in->has_piece_hash && !same) return PBTS_REFUSAL_PIECE_HASH_WRONG;
-        receipt->piece_index = out->piece_index = in->piece_index;
-        return PBTS_REFUSAL_NONE;
-    }
-    if (in->form != PBTS_FORM_CUMULATIVE) return PBTS_REFUSAL_MALFORMED;
-    if (pbts_piece_set_check(in->bitmap, pieces.piece_count) != PBTS_OK) {
-        return PBTS_REFUSAL_BAD_PIECES;
-    }
-    if (pbts_piece_set_count(in->bitmap) == 0) return PBTS_REFUSAL_NO_PIECES;
-    receipt->bitmap = in->bitmap;
-    return PBTS_REFUSAL_NONE;
-}
-
 static pbts_refusal check_parties(checker *c, const pbts_statement *in, pbts_receipt *receipt,
                                   pbts_checked_statement *out, uint32_t *signer) {
     uint32_t sender_index = 0;
@@ -188,7 +165,7 @@ static pbts_refusal read_statement(checker *c, const pbts_statement *in,
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     refusal = check_parties(c, in, &receipt, out, signer);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
-    refusal = check_pieces(c, in, &receipt, out);
+    refusal = pbts_check_pieces(c->txn, &receipt, out, in);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     out->form = in->form;
     out->epoch = in->epoch;
@@ -203,10 +180,9 @@ static pbts_refusal read_statement(checker *c, const pbts_statement *in,
 
 /* ---- signatures ---- */
 
-static uint32_t signer_index(const checker *c, uint32_t statement) {
+static uint32_t party_index(const checker *c, uint32_t user_no) {
     uint32_t index = 0;
-    bool found =
-        pbts_number_map_find(&c->party_map, &index, c->out->statements[statement].receiver_no);
+    bool found = pbts_number_map_find(&c->party_map, &index, user_no);
     assert(found);
     return index;
 }
@@ -216,8 +192,8 @@ static pbts_status batch_range(checker *c, size_t from, size_t count) {
     pbts_receipt_batch_clear(c->batch);
     for (size_t i = from; i < from + count; i++) {
         uint32_t at = c->order[i];
-        PBTS_TRY(
-            pbts_receipt_batch_add(c->batch, &c->parties[signer_index(c, at)], &c->hashed[at]));
+        uint32_t signer = party_index(c, c->out->statements[at].receiver_no);
+        PBTS_TRY(pbts_receipt_batch_add(c->batch, &c->parties[signer], &c->hashed[at]));
         if (i < c->own) pbts_receipt_batch_add_signature(c->batch, &c->signatures[at]);
     }
     return PBTS_OK;
@@ -334,9 +310,40 @@ static pbts_status verify_statements(checker *c, const pbts_report *report) {
     return verify_aggregate(c, report);
 }
 
-/* Whether the submitter's signature waits to be checked with the statements'. */
-static bool is_joint(const pbts_report *report) {
-    return !report->legacy && report->count <= JOINT_STATEMENTS_MAX;
+static bool may_be_joint(const pbts_report *report) {
+    size_t batch_pieces = 0;
+    if (report->legacy || report->count > JOINT_STATEMENTS_MAX) return false;
+    for (size_t i = 0; i < report->count; i++) {
+        const pbts_statement *statement = &report->statements[i];
+        if (statement->form != PBTS_FORM_BATCH) continue;
+        batch_pieces += pbts_piece_set_count(statement->bitmap);
+    }
+    return batch_pieces <= JOINT_BATCH_PIECES_MAX;
+}
+
+/* The pieces of sessions, one signature after the other: only now, when their certificates and the
+ * submitter's signature hold. */
+static pbts_refusal verify_sessions(checker *c, const pbts_report *report) {
+    for (size_t i = 0; i < c->waiting; i++) {
+        uint32_t at = c->order[i];
+        pbts_checked_statement *out = &c->out->statements[at];
+        const pbts_statement *in = &report->statements[at];
+        if (out->form != PBTS_FORM_SESSION || out->verdict.refusal != PBTS_REFUSAL_NONE) continue;
+        uint32_t sender = party_index(c, out->sender_no);
+        out->verdict.refusal = pbts_check_session(c->txn, out, in, &c->party_keys[sender]);
+        if (is_resource(out->verdict.refusal)) return out->verdict.refusal;
+    }
+    return PBTS_REFUSAL_NONE;
+}
+
+static pbts_refusal verify_signatures(checker *c, const pbts_report *report) {
+    if (c->joint && c->waiting > 0 && verify_joint(c, report) == PBTS_OK) {
+        return verify_sessions(c, report);
+    }
+    /* Somebody's is bad (or there was no memory, which will show again): find out whose. */
+    if (c->joint && verify_submitter(c) != PBTS_OK) return PBTS_REFUSAL_BAD_SIGNATURE;
+    pbts_refusal refusal = pbts_refusal_of_status(verify_statements(c, report));
+    return refusal == PBTS_REFUSAL_NONE ? verify_sessions(c, report) : refusal;
 }
 
 static pbts_refusal check_statements(checker *c, const pbts_report *report) {
@@ -345,12 +352,7 @@ static pbts_refusal check_statements(checker *c, const pbts_report *report) {
     c->own = c->waiting;
     refusal = read_statements(c, report, false);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
-    if (is_joint(report)) {
-        if (c->waiting > 0 && verify_joint(c, report) == PBTS_OK) return PBTS_REFUSAL_NONE;
-        /* Somebody's is bad (or there was no memory, which will show again): find out whose. */
-        if (verify_submitter(c) != PBTS_OK) return PBTS_REFUSAL_BAD_SIGNATURE;
-    }
-    return pbts_refusal_of_status(verify_statements(c, report));
+    return verify_signatures(c, report);
 }
 
 /* ---- the submitter ---- */
@@ -372,7 +374,7 @@ static pbts_refusal check_submitter(checker *c, const pbts_report *report) {
     pbts_message_report(&writer, c->tracker->iid, &c->party_keys[c->submitter_index],
                         report->unix_time, report->statements_sha256);
     pbts_bls_hash(&c->submitter_hashed, PBTS_BLS_REPORT, pbts_writer_span(&writer));
-    return is_joint(report) ? PBTS_REFUSAL_NONE : pbts_refusal_of_status(verify_submitter(c));
+    return c->joint ? PBTS_REFUSAL_NONE : pbts_refusal_of_status(verify_submitter(c));
 }
 
 /* ---- the result ---- */
@@ -411,6 +413,7 @@ pbts_refusal pbts_check_report(pbts_tracker *tracker, pbts_checked_report **out,
     /* One more party than statements name: the submitter. */
     pbts_refusal refusal =
         pbts_refusal_of_status(checker_init(&c, tracker, report->count + 1, now));
+    c.joint = may_be_joint(report);
     if (refusal == PBTS_REFUSAL_NONE) refusal = check_submitter(&c, report);
     if (refusal == PBTS_REFUSAL_NONE) {
         refusal = pbts_refusal_of_status(new_result(&result, tracker->mem, report));
@@ -430,8 +433,9 @@ pbts_refusal pbts_check_report(pbts_tracker *tracker, pbts_checked_report **out,
     return refusal;
 }
 
-pbts_refusal pbts_check_statement(pbts_tracker *tracker, const pbts_statement *statement,
-                                  pbts_span submitter_uid, pbts_now now) {
+pbts_refusal pbts_check_statement(pbts_tracker *tracker, uint32_t *bad_piece,
+                                  const pbts_statement *statement, pbts_span submitter_uid,
+                                  pbts_now now) {
     checker c;
     pbts_checked_statement out = { 0 };
     uint32_t signer = 0;
@@ -451,6 +455,11 @@ pbts_refusal pbts_check_statement(pbts_tracker *tracker, const pbts_statement *s
         status = decoded ? pbts_bls_verify_sums(&c.parties[signer], &c.hashed[0], 1, &signature)
                          : PBTS_BAD_SIGNATURE;
         refusal = pbts_refusal_of_status(status);
+    }
+    if (refusal == PBTS_REFUSAL_NONE && statement->form == PBTS_FORM_SESSION) {
+        uint32_t sender = party_index(&c, out.sender_no);
+        refusal = pbts_check_session(c.txn, &out, statement, &c.party_keys[sender]);
+        *bad_piece = out.verdict.bad_piece;
     }
     checker_deinit(&c);
     return refusal;

@@ -10,11 +10,14 @@
  *           {u32 index, u32 bytes} ascending for each piece that is shorter than piece_length,
  *           piece_count * 20 bytes of SHA-1 (v1), piece_count * 32 bytes (v2)
  *  HELD     key u32 receiver, u64 order; value u32 sender, u64 bytes
- *  CLAIMS   key u32 period, u32 receiver, u32 sender, u32 torrent; value bitmap
+ *  CLAIMS   key u32 period, u32 receiver, u32 sender, u32 torrent, u16 part; value the bitmap of
+ * the part's PBTS_CLAIMS_PART_PIECES pieces (of the torrent's last part fewer). Parts without a
+ * claimed piece have no row
  */
 #ifndef PBTS_TRACKER_ROWS_H
 #define PBTS_TRACKER_ROWS_H
 
+#include "receipt/pieces.h"
 #include "tracker/tracker.h"
 
 enum { PBTS_USER_ROW_LEN = 3 + 32 + 96 + 192 + 8 + 8 + 4, PBTS_TORRENT_ROW_MAX = 512 };
@@ -62,7 +65,10 @@ PBTS_MUST_USE pbts_status pbts_pieces_put(pbts_txn *txn, pbts_mem *mem, uint32_t
 /* The torrent's own hash of a piece, as receipts carry it: 32 bytes. index < piece_count. */
 void pbts_pieces_hash(uint8_t out[static PBTS_PIECE_HASH_LEN], const pbts_pieces *pieces, bool v2,
                       uint32_t index);
-/* Real bytes of the set's pieces. `bits` was checked against piece_count. */
-uint64_t pbts_pieces_bytes(const pbts_pieces *pieces, const uint8_t *bits);
+/* The same as receipt/pieces.h takes them; `pieces` is borrowed. */
+pbts_piece_hashes pbts_pieces_hashes(const pbts_pieces *pieces, bool v2);
+/* Real bytes of a set's pieces; its first bit is piece `first`, a multiple of 8. The set was
+ * checked against piece_count. */
+uint64_t pbts_pieces_bytes(const pbts_pieces *pieces, uint32_t first, pbts_span bits);
 
 #endif

@@ -97,13 +97,51 @@ void pbts_pieces_hash(uint8_t out[static PBTS_PIECE_HASH_LEN], const pbts_pieces
     memcpy(out, pieces->hashes_v1.data + (size_t)index * SHA1_LEN, SHA1_LEN);
 }
 
-uint64_t pbts_pieces_bytes(const pbts_pieces *pieces, const uint8_t *bits) {
-    pbts_span set = { bits, pbts_piece_set_len(pieces->piece_count) };
-    uint64_t bytes = (uint64_t)pbts_piece_set_count(set) * pieces->piece_length;
+static void get_v1(const void *context, uint8_t out[static PBTS_PIECE_HASH_LEN], uint32_t index) {
+    pbts_pieces_hash(out, context, false, index);
+}
+
+static void get_v2(const void *context, uint8_t out[static PBTS_PIECE_HASH_LEN], uint32_t index) {
+    pbts_pieces_hash(out, context, true, index);
+}
+
+pbts_piece_hashes pbts_pieces_hashes(const pbts_pieces *pieces, bool v2) {
+    return (pbts_piece_hashes){ v2 ? get_v2 : get_v1, pieces };
+}
+
+/* Entry `at` of the irregular pieces: ascending by index. */
+static uint32_t irregular_at(const pbts_pieces *pieces, uint32_t at, uint32_t *bytes) {
+    uint32_t index = 0;
     pbts_cursor in = pbts_cursor_over(pieces->irregular);
-    uint32_t index, real;
-    while (pbts_read_u32(&in, &index) == PBTS_OK && pbts_read_u32(&in, &real) == PBTS_OK) {
-        if (pbts_piece_set_has(bits, index)) bytes -= pieces->piece_length - real;
+    in.next += (size_t)at * 8;
+    bool good = pbts_read_u32(&in, &index) == PBTS_OK && pbts_read_u32(&in, bytes) == PBTS_OK;
+    assert(good);
+    return index;
+}
+
+/* The first irregular piece at or after `index`. */
+static uint32_t irregular_from(const pbts_pieces *pieces, uint32_t index) {
+    uint32_t low = 0, high = pieces->irregular_count, bytes;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (irregular_at(pieces, middle, &bytes) < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t pbts_pieces_bytes(const pbts_pieces *pieces, uint32_t first, pbts_span bits) {
+    uint64_t bytes = (uint64_t)pbts_piece_set_count(bits) * pieces->piece_length;
+    uint32_t from = 0, real;
+    if (!pbts_piece_set_next(bits, &from)) return 0;
+    while (bits.data[bits.len - 1] == 0) bits.len--; /* a torrent may have 100,000 short pieces */
+    uint32_t end = first + (uint32_t)bits.len * 8;
+    for (uint32_t at = irregular_from(pieces, first + from); at < pieces->irregular_count; at++) {
+        uint32_t index = irregular_at(pieces, at, &real);
+        if (index >= end) break;
+        if (pbts_piece_set_has(bits.data, index - first)) bytes -= pieces->piece_length - real;
     }
     return bytes;
 }

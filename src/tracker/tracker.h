@@ -89,12 +89,9 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_tracker_setup(pbts_txn *txn, const pbts_tracker_config *config,
                                              const pbts_predecessor *predecessor_or_null,
                                              pbts_now now);
-/* Add to the old claims of this key. PBTS_MALFORMED (a bitmap of another length is there), store
- * errors. */
-PBTS_MUST_USE pbts_status pbts_tracker_old_claim_put(
-    pbts_txn *txn, uint32_t period, const uint8_t receiver[static PBTS_UID_HASH_LEN],
-    const uint8_t sender[static PBTS_UID_HASH_LEN],
-    const uint8_t infohash[static PBTS_INFOHASH_LEN], pbts_span bitmap);
+/* Add to the old claims. PBTS_MALFORMED (a bitmap of another length is there), store errors. */
+PBTS_MUST_USE pbts_status pbts_tracker_old_claim_put(pbts_txn *txn,
+                                                     const pbts_claims_record *record);
 /* All claims of a file; those of periods that no receipt can name any more go by themselves. */
 PBTS_MUST_USE pbts_status pbts_tracker_old_claims_put(pbts_txn *txn, const pbts_claims_file *file);
 /* Restore this instance on a new machine from its ledger: the host has put the checked LEDGER and
@@ -158,6 +155,10 @@ bool pbts_tracker_tick(pbts_tracker *tracker, pbts_now now);
     X(BAD_PIECES,       -1, 400, "the pieces do not fit the registered torrent")                       \
     X(PIECE_HASH_WRONG, -1, 400, "the piece hash is not the registered torrent's")                     \
     X(NO_PIECES,        -1, 400, "the statement names no piece")                                       \
+    X(BAD_PIECE_SIGNATURE, -1, 401, "the session's signature of a piece does not verify")              \
+    X(SESSION_KEY_INVALID, -1, 400, "the session's key is no point of its curve")                      \
+    X(SESSION_EXPIRED,  -1, 400, "the session was over when the epoch of its pieces began")            \
+    X(SESSION_TOO_LONG, -1, 400, "the session expires more than 24 hours after the epoch of its pieces began") \
     X(UNCHECKED,         0, 400, "too many other signatures of this report are bad; send this one again") \
     X(TOTALS_FULL,      -1, 409, "the totals of this account cannot grow any more")                    \
     X(PREDECESSOR_ACTIVE, 60, 409, "the predecessor is neither sealed nor silent for a day; report there")  \
@@ -300,6 +301,7 @@ typedef struct {
     pbts_refusal refusal; /* NONE: it counted (perhaps all as duplicates) */
     uint64_t credited_bytes, held_bytes;
     uint32_t credited_pieces, duplicate_pieces; /* held pieces are among the credited ones */
+    uint32_t bad_piece; /* BAD_PIECE_SIGNATURE: the first whose signature is bad */
 } pbts_verdict;
 
 /* A report whose every signature was checked; the statements that failed are already refused.
@@ -318,9 +320,10 @@ uint32_t pbts_checked_report_user(const pbts_checked_report *report); /* submitt
 void pbts_checked_report_free(pbts_checked_report *report);
 
 /* Check one statement alone; nothing changes (POST /verify-receipt). The submitter may be empty
- * when the statement names its sender. */
-pbts_refusal pbts_check_statement(pbts_tracker *tracker, const pbts_statement *statement,
-                                  pbts_span submitter_uid, pbts_now now);
+ * when the statement names its sender. `*bad_piece` is given with BAD_PIECE_SIGNATURE. */
+pbts_refusal pbts_check_statement(pbts_tracker *tracker, uint32_t *bad_piece,
+                                  const pbts_statement *statement, pbts_span submitter_uid,
+                                  pbts_now now);
 
 /* ---- the cheap half: one group commit at a time, from one thread ---- */
 

@@ -83,7 +83,8 @@ typedef struct {
 /* PBTS_MALFORMED, PBTS_LIMIT, PBTS_NO_MEMORY, each with `problem`, a static sentence. Spans borrow
  * from `body` or from the report itself; free with pbts_report_free. Runs, base64 and ranges may
  * expand to at most PBTS_PIECES_MAX bits a statement and PBTS_REPORT_LEN_MAX bytes in all. A
- * SESSION statement has at most PBTS_RECEIPT_SESSION_PIECES_MAX pieces. The
+ * SESSION statement has at most PBTS_RECEIPT_SESSION_PIECES_MAX pieces, a BATCH statement
+ * PBTS_RECEIPT_BATCH_PIECES_MAX. The
  * JSON is held by jansson, whose memory does not come from `mem`. */
 PBTS_MUST_USE pbts_status pbts_report_decode_bencode(pbts_report *out, const char **problem,
                                                      pbts_mem *mem, pbts_span body);

@@ -218,17 +218,36 @@ static pbts_status expand_all(pbts_report_draft *draft) {
     return PBTS_OK;
 }
 
+static pbts_status count_batch(pbts_report_draft *draft, size_t *total,
+                               const pbts_statement *statement) {
+    size_t count = pbts_piece_set_count(statement->bitmap);
+    if (count > PBTS_RECEIPT_BATCH_PIECES_MAX) {
+        return pbts_draft_limit(draft, "a batch statement has more than 4096 pieces");
+    }
+    *total += count;
+    return PBTS_OK;
+}
+
+static pbts_status count_session(pbts_report_draft *draft, size_t *total,
+                                 const pbts_statement *statement) {
+    size_t count = pbts_piece_set_count(statement->bitmap);
+    if (statement->piece_signatures.len != count * PBTS_SECP256K1_SIGNATURE_LEN) {
+        return pbts_draft_bad(draft, "a session needs one signature for each of its pieces");
+    }
+    *total += count;
+    return PBTS_OK;
+}
+
 static pbts_status check_counts(pbts_report_draft *draft) {
     size_t batch_pieces = 0, session_pieces = 0;
     for (size_t i = 0; i < draft->report.count; i++) {
         const pbts_statement *statement = &draft->report.statements[i];
-        bool is_session = statement->form == PBTS_FORM_SESSION;
-        if (statement->form != PBTS_FORM_BATCH && !is_session) continue;
-        size_t count = pbts_piece_set_count(statement->bitmap);
-        if (is_session && statement->piece_signatures.len != count * PBTS_SECP256K1_SIGNATURE_LEN) {
-            return pbts_draft_bad(draft, "a session needs one signature for each of its pieces");
+        if (statement->form == PBTS_FORM_BATCH) {
+            PBTS_TRY(count_batch(draft, &batch_pieces, statement));
         }
-        *(is_session ? &session_pieces : &batch_pieces) += count;
+        if (statement->form == PBTS_FORM_SESSION) {
+            PBTS_TRY(count_session(draft, &session_pieces, statement));
+        }
     }
     if (batch_pieces > PBTS_REPORT_BATCH_PIECES_MAX) {
         return pbts_draft_limit(draft, "the batches of a report have more than 1048576 pieces");

@@ -39,6 +39,29 @@ static void count_is_the_number_of_set_bits(void **state) {
     assert_int_equal(pbts_piece_set_count((pbts_span){ NULL, 0 }), 0);
 }
 
+static void next_finds_every_piece_of_every_small_set(void **state) {
+    (void)state;
+    for (uint32_t value = 0; value < 1u << 16; value++) {
+        uint8_t *bits = malloc(2); /* exact, so that a read past it shows */
+        assert_non_null(bits);
+        bits[0] = (uint8_t)(value >> 8);
+        bits[1] = (uint8_t)value;
+        uint32_t at = 0;
+        for (uint32_t i = 0; i < 16; i++) {
+            if (!pbts_piece_set_has(bits, i)) continue;
+            assert_true(pbts_piece_set_next((pbts_span){ bits, 2 }, &at));
+            assert_int_equal(at++, i);
+        }
+        assert_false(pbts_piece_set_next((pbts_span){ bits, 2 }, &at));
+        free(bits);
+    }
+    uint32_t past = 17;
+    const uint8_t full[2] = { 0xFF, 0xFF };
+    assert_false(pbts_piece_set_next(PBTS_SPAN_OF(full), &past));
+    assert_false(pbts_piece_set_next((pbts_span){ NULL, 0 }, &past));
+    assert_int_equal(past, 17);
+}
+
 static void check_wants_the_length_and_zero_spare_bits(void **state) {
     (void)state;
     for (uint32_t pieces = 0; pieces <= 24; pieces++) {
@@ -111,6 +134,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(piece_0_is_the_top_bit_of_byte_0),
         cmocka_unit_test(count_is_the_number_of_set_bits),
+        cmocka_unit_test(next_finds_every_piece_of_every_small_set),
         cmocka_unit_test(check_wants_the_length_and_zero_spare_bits),
         cmocka_unit_test(ranges_add_to_what_is_there),
         cmocka_unit_test(bad_ranges_are_refused_and_add_nothing),

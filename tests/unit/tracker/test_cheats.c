@@ -315,22 +315,28 @@ static void checking_one_statement_changes_nothing(void **state) {
     world *w = world_new(NULL, 3, 1);
     pbts_statement s = world_piece(w, 1, 0, 0, 0);
     uint64_t before = sequence_of(w);
-    assert_int_equal(pbts_check_statement(w->tracker, &s, (pbts_span){ 0 }, w->now),
+    uint32_t bad_piece;
+    assert_int_equal(pbts_check_statement(w->tracker, &bad_piece, &s, (pbts_span){ 0 }, w->now),
                      PBTS_REFUSAL_NONE);
     s.sender = (pbts_party){ 0 };
-    assert_int_equal(pbts_check_statement(w->tracker, &s, (pbts_span){ 0 }, w->now),
+    assert_int_equal(pbts_check_statement(w->tracker, &bad_piece, &s, (pbts_span){ 0 }, w->now),
                      PBTS_REFUSAL_UNKNOWN_SENDER);
-    assert_int_equal(pbts_check_statement(w->tracker, &s, pbts_span_text("user0"), w->now),
-                     PBTS_REFUSAL_NONE);
-    assert_int_equal(pbts_check_statement(w->tracker, &s, pbts_span_text("user2"), w->now),
-                     PBTS_REFUSAL_BAD_SIGNATURE);
-    assert_int_equal(pbts_check_statement(w->tracker, &s, pbts_span_text("user1"), w->now),
-                     PBTS_REFUSAL_SELF_TRANSFER);
-    assert_int_equal(pbts_check_statement(w->tracker, &s, pbts_span_text("nobody"), w->now),
-                     PBTS_REFUSAL_UNKNOWN_SENDER);
+    assert_int_equal(
+        pbts_check_statement(w->tracker, &bad_piece, &s, pbts_span_text("user0"), w->now),
+        PBTS_REFUSAL_NONE);
+    assert_int_equal(
+        pbts_check_statement(w->tracker, &bad_piece, &s, pbts_span_text("user2"), w->now),
+        PBTS_REFUSAL_BAD_SIGNATURE);
+    assert_int_equal(
+        pbts_check_statement(w->tracker, &bad_piece, &s, pbts_span_text("user1"), w->now),
+        PBTS_REFUSAL_SELF_TRANSFER);
+    assert_int_equal(
+        pbts_check_statement(w->tracker, &bad_piece, &s, pbts_span_text("nobody"), w->now),
+        PBTS_REFUSAL_UNKNOWN_SENDER);
     s.has_signature = false;
-    assert_int_equal(pbts_check_statement(w->tracker, &s, pbts_span_text("user0"), w->now),
-                     PBTS_REFUSAL_BAD_SIGNATURE);
+    assert_int_equal(
+        pbts_check_statement(w->tracker, &bad_piece, &s, pbts_span_text("user0"), w->now),
+        PBTS_REFUSAL_BAD_SIGNATURE);
     assert_int_equal(world_user(w, 1).down_bytes, 0);
     assert_int_equal(sequence_of(w), before);
     finish(w);

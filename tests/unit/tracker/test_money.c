@@ -568,7 +568,8 @@ static void forgotten_claim_periods_are_never_paid_again(void **state) {
     w->now.unix_s += 70 * 24 * 3600; /* the clock jumps; old claims are deleted */
     assert_int_equal(world_report_one(w, 0, world_piece(w, 1, 0, 0, 4)).credited_pieces, 1);
     w->now.unix_s = then; /* and comes back */
-    assert_int_equal(pbts_check_statement(w->tracker, &old, (pbts_span){ 0 }, w->now),
+    uint32_t bad_piece;
+    assert_int_equal(pbts_check_statement(w->tracker, &bad_piece, &old, (pbts_span){ 0 }, w->now),
                      PBTS_REFUSAL_EPOCH_EXPIRED);
     assert_int_equal(world_report_one(w, 0, old).refusal, PBTS_REFUSAL_EPOCH_EXPIRED);
     world_restart(w);

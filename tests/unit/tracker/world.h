@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/epoch.h"
+#include "receipt/pieces.h"
 #include "torrent/builder.h"
 #include "tracker/tracker.h"
 
@@ -217,6 +218,15 @@ static inline pbts_party world_party(const world *w, size_t user) {
     return (pbts_party){ .uid = pbts_span_text(w->users[user].uid) };
 }
 
+/* The torrent's hashes as belong to the infohash that a statement names. */
+static inline pbts_piece_hashes world_hashes(const world *w, size_t torrent,
+                                             const uint8_t infohash[static 20]) {
+    const pbts_metainfo *meta = w->torrents[torrent];
+    bool v2 =
+        !pbts_metainfo_has_v1(meta) || memcmp(infohash, pbts_metainfo_infohash_v1(meta), 20) != 0;
+    return pbts_piece_hashes_of(meta, v2);
+}
+
 /* The receipt that a statement stands for; what the receiver signs. */
 static inline pbts_receipt world_receipt(const world *w, size_t receiver, size_t sender,
                                          size_t torrent, const pbts_statement *statement) {
@@ -229,13 +239,15 @@ static inline pbts_receipt world_receipt(const world *w, size_t receiver, size_t
     memcpy(receipt.iid, statement->has_iid ? statement->iid : pbts_tracker_iid(w->tracker),
            sizeof receipt.iid);
     memcpy(receipt.infohash, statement->infohash, sizeof receipt.infohash);
+    pbts_piece_hashes hashes = world_hashes(w, torrent, statement->infohash);
     if (statement->form == PBTS_FORM_PIECE && statement->piece_index < WORLD_PIECES) {
-        bool v2 =
-            !pbts_metainfo_has_v1(w->torrents[torrent]) ||
-            memcmp(statement->infohash, pbts_metainfo_infohash_v1(w->torrents[torrent]), 20) != 0;
-        pbts_metainfo_piece_hash(receipt.piece_hash, w->torrents[torrent], v2,
-                                 statement->piece_index);
+        hashes.get(hashes.context, receipt.piece_hash, statement->piece_index);
     }
+    if (statement->form == PBTS_FORM_BATCH) {
+        pbts_receipt_root(receipt.root, statement->bitmap, hashes);
+    }
+    receipt.session = statement->session;
+    receipt.piece_signatures = statement->piece_signatures;
     return receipt;
 }
 
@@ -268,6 +280,69 @@ static inline pbts_statement world_piece(const world *w, size_t receiver, size_t
                                  .piece_index = index };
     memcpy(statement.infohash, pbts_metainfo_infohash(w->torrents[torrent]), 20);
     world_sign(w, &statement, receiver, sender, torrent);
+    return statement;
+}
+
+/* A valid statement of one of the forms that name a set. A session is signed by `session`. */
+static inline pbts_statement world_batch(const world *w, size_t receiver, size_t sender,
+                                         size_t torrent, const uint8_t *bits) {
+    pbts_statement statement = world_cumulative(w, receiver, sender, torrent, bits);
+    statement.form = PBTS_FORM_BATCH;
+    world_sign(w, &statement, receiver, sender, torrent);
+    return statement;
+}
+
+typedef struct {
+    pbts_receipt_session session;
+    pbts_secp256k1_secret secret;
+    uint8_t signatures[WORLD_PIECES * PBTS_SECP256K1_SIGNATURE_LEN];
+} world_session;
+
+/* A new session that ends as late as it may. */
+static inline world_session world_new_session(const world *w) {
+    world_session s = { .session.expires = pbts_receipt_session_expires(w->now.unix_s) };
+    pbts_secp256k1_signer *signer;
+    assert_int_equal(pbts_random_fill(pbts_random_system(), s.session.id, sizeof s.session.id),
+                     PBTS_OK);
+    assert_int_equal(pbts_secp256k1_generate(&s.secret, pbts_random_system()), PBTS_OK);
+    assert_int_equal(pbts_secp256k1_signer_new(&signer, pbts_mem_system(), pbts_random_system()),
+                     PBTS_OK);
+    pbts_secp256k1_public_of(signer, &s.session.key, &s.secret);
+    pbts_secp256k1_signer_free(signer);
+    return s;
+}
+
+/* Sign the statement's pieces with the session's key, as its other fields are now. */
+static inline void world_sign_pieces(const world *w, pbts_statement *statement,
+                                     world_session *session, size_t receiver, size_t sender,
+                                     size_t torrent) {
+    pbts_receipt receipt = world_receipt(w, receiver, sender, torrent, statement);
+    pbts_piece_hashes hashes = world_hashes(w, torrent, statement->infohash);
+    pbts_secp256k1_signer *signer;
+    size_t at = 0;
+    assert_int_equal(pbts_secp256k1_signer_new(&signer, pbts_mem_system(), pbts_random_system()),
+                     PBTS_OK);
+    for (uint32_t i = 0; pbts_piece_set_next(statement->bitmap, &i); i++) {
+        uint8_t hash[PBTS_PIECE_HASH_LEN];
+        pbts_secp256k1_signature signature;
+        hashes.get(hashes.context, hash, i);
+        pbts_receipt_session_sign(signer, &signature, &session->secret, &receipt, hash, i);
+        memcpy(session->signatures + at, signature.bytes, sizeof signature.bytes);
+        at += sizeof signature.bytes;
+    }
+    pbts_secp256k1_signer_free(signer);
+    statement->piece_signatures = (pbts_span){ session->signatures, at };
+}
+
+/* The statement borrows the session's signatures. */
+static inline pbts_statement world_session_statement(const world *w, world_session *session,
+                                                     size_t receiver, size_t sender, size_t torrent,
+                                                     const uint8_t *bits) {
+    pbts_statement statement = world_cumulative(w, receiver, sender, torrent, bits);
+    statement.form = PBTS_FORM_SESSION;
+    statement.session = session->session;
+    world_sign(w, &statement, receiver, sender, torrent);
+    world_sign_pieces(w, &statement, session, receiver, sender, torrent);
     return statement;
 }
 

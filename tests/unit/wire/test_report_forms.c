@@ -235,15 +235,29 @@ static void the_sessions_of_a_report_have_at_most_65536_pieces(void **state) {
     assert_int_equal(sessions_status(FULL, PBTS_RECEIPT_SESSION_PIECES_MAX, 1), PBTS_LIMIT);
 }
 
+static void a_batch_has_at_most_4096_pieces(void **state) {
+    (void)state;
+    assert_int_equal(PBTS_RECEIPT_BATCH_PIECES_MAX, 512 * 8);
+    assert_int_equal(bencode_status("d1:lld1:b#512:\xFF"
+                                    "1:ei1e1:fi3e1:h#20:H1:r1:bee" TAIL),
+                     PBTS_OK);
+    assert_int_equal(bencode_status("d1:lld1:c3:\x01\x81\x20"
+                                    "1:ei1e1:fi3e1:h#20:H1:r1:bee" TAIL),
+                     PBTS_LIMIT);
+    assert_int_equal(bencode_status("d1:lld1:c3:\x01\x81\x20"
+                                    "1:ei1e1:fi2e1:h#20:H1:r1:bee" TAIL),
+                     PBTS_OK);
+}
+
 static void the_batches_of_a_report_have_at_most_a_million_pieces(void **state) {
     (void)state;
-    enum { SET_LEN = 8192, FULL = PBTS_REPORT_BATCH_PIECES_MAX / (8 * SET_LEN) };
+    enum { SET_LEN = 512, FULL = PBTS_REPORT_BATCH_PIECES_MAX / (8 * SET_LEN) };
     uint8_t *body = malloc(1024 + FULL * (SET_LEN + 256));
     assert_non_null(body);
     for (int extra = 0; extra < 2; extra++) {
         size_t at = lay(body, "d1:ll");
         for (int i = 0; i < FULL; i++) {
-            at += lay(body + at, "d1:b#8192:\xFF"
+            at += lay(body + at, "d1:b#512:\xFF"
                                  "1:ei1e1:fi3e1:h#20:H1:r1:be");
         }
         /* A cumulative statement costs no tree. */
@@ -392,6 +406,7 @@ int main(void) {
         cmocka_unit_test(bad_json_batches_and_sessions_are_refused),
         cmocka_unit_test(a_session_statement_has_at_most_1024_pieces),
         cmocka_unit_test(the_sessions_of_a_report_have_at_most_65536_pieces),
+        cmocka_unit_test(a_batch_has_at_most_4096_pieces),
         cmocka_unit_test(the_batches_of_a_report_have_at_most_a_million_pieces),
         cmocka_unit_test(signatures_in_base64_count_as_expanded),
         cmocka_unit_test(every_truncation_of_the_new_forms_is_refused),
