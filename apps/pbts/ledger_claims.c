@@ -110,23 +110,25 @@ static int export_record(claims_export *export, const pbts_claims_record *record
     return ledger_out_write(export->out, pbts_writer_span(&writer)) ? LEDGER_OK : LEDGER_IO;
 }
 
-static pbts_status claim_numbers(uint32_t numbers[static 4], pbts_span key) {
+static pbts_status claim_numbers(uint32_t numbers[static 4], uint16_t *part, pbts_span key) {
     pbts_cursor cursor = pbts_cursor_over(key);
     for (int i = 0; i < 4; i++) PBTS_TRY(pbts_read_u32(&cursor, &numbers[i]));
+    PBTS_TRY(pbts_read_u16(&cursor, part));
     return pbts_cursor_left(&cursor) == 0 ? PBTS_OK : PBTS_MALFORMED;
 }
 
-/* CLAIMS: u32 period, receiver, sender, torrent. */
+/* CLAIMS: u32 period, receiver, sender, torrent, u16 part. */
 static int export_claim(claims_export *export, pbts_span key, pbts_span bitmap) {
     uint32_t numbers[4];
-    if (claim_numbers(numbers, key) != PBTS_OK)
+    uint16_t part;
+    if (claim_numbers(numbers, &part, key) != PBTS_OK)
         return ledger_fail(LEDGER_BAD, "store", "a claim's key does not decode");
     const uint8_t *receiver = names_find(&export->users, numbers[1]);
     const uint8_t *sender = names_find(&export->users, numbers[2]);
     const uint8_t *infohash = names_find(&export->torrents, numbers[3]);
     if (receiver == NULL || sender == NULL || infohash == NULL)
         return ledger_fail(LEDGER_BAD, "store", "a claim names an unknown user or torrent");
-    pbts_claims_record record = { .period = numbers[0], .bitmap = bitmap };
+    pbts_claims_record record = { .period = numbers[0], .part = part, .bitmap = bitmap };
     memcpy(record.receiver, receiver, sizeof record.receiver);
     memcpy(record.sender, sender, sizeof record.sender);
     memcpy(record.infohash, infohash, sizeof record.infohash);
@@ -139,6 +141,7 @@ static pbts_status old_claim_key(pbts_claims_record *out, pbts_span key) {
     PBTS_TRY(pbts_read_bytes(&cursor, out->receiver, sizeof out->receiver));
     PBTS_TRY(pbts_read_bytes(&cursor, out->sender, sizeof out->sender));
     PBTS_TRY(pbts_read_bytes(&cursor, out->infohash, sizeof out->infohash));
+    PBTS_TRY(pbts_read_u16(&cursor, &out->part));
     return pbts_cursor_left(&cursor) == 0 ? PBTS_OK : PBTS_MALFORMED;
 }
 

@@ -20,6 +20,7 @@ static void message_of(uint8_t out[static MESSAGE_LEN], const uint8_t fields[sta
 }
 
 static bool record_is_good(const pbts_claims_record *record) {
+    if (record->part >= PBTS_CLAIMS_PARTS_MAX) return false;
     if (record->bitmap.len == 0 || record->bitmap.len > PBTS_CLAIMS_BITMAP_MAX) return false;
     return memcmp(record->receiver, record->sender, sizeof record->sender) != 0;
 }
@@ -51,7 +52,8 @@ pbts_status pbts_claims_encode_record(pbts_claims_encoder *encoder, pbts_writer 
     pbts_write_bytes(writer, PBTS_SPAN_OF(record->receiver));
     pbts_write_bytes(writer, PBTS_SPAN_OF(record->sender));
     pbts_write_bytes(writer, PBTS_SPAN_OF(record->infohash));
-    pbts_write_u32(writer, (uint32_t)record->bitmap.len);
+    pbts_write_u16(writer, record->part);
+    pbts_write_u16(writer, (uint16_t)record->bitmap.len);
     pbts_write_bytes(writer, record->bitmap);
     PBTS_TRY(hash_appended(encoder, writer, from));
     encoder->count++;
@@ -80,13 +82,13 @@ pbts_status pbts_claims_encode_end(pbts_claims_encoder *encoder, pbts_writer *wr
 /* --- decode ------------------------------------------------------------------------------ */
 
 static pbts_status read_record(pbts_claims_record *out, pbts_cursor *records) {
-    uint32_t len;
+    uint16_t len;
     PBTS_TRY(pbts_read_u32(records, &out->period));
     PBTS_TRY(pbts_read_bytes(records, out->receiver, sizeof out->receiver));
     PBTS_TRY(pbts_read_bytes(records, out->sender, sizeof out->sender));
     PBTS_TRY(pbts_read_bytes(records, out->infohash, sizeof out->infohash));
-    PBTS_TRY(pbts_read_u32(records, &len));
-    if (len > PBTS_CLAIMS_BITMAP_MAX) return PBTS_MALFORMED;
+    PBTS_TRY(pbts_read_u16(records, &out->part));
+    PBTS_TRY(pbts_read_u16(records, &len));
     PBTS_TRY(pbts_read_span(records, &out->bitmap, len));
     return record_is_good(out) ? PBTS_OK : PBTS_MALFORMED;
 }

@@ -2,12 +2,15 @@
  * successor knows which pieces were credited (DESIGN section 6, rule 9). No store, no I/O.
  *
  * File, big-endian: "pbts-claims1\n", then records
- *   u32 period, receiver uid_hash[32], sender uid_hash[32], infohash[20], u32 bitmap length, bitmap
+ *   u32 period, receiver uid_hash[32], sender uid_hash[32], infohash[20], u16 part, u16 bitmap
+ *   length, bitmap
  * and at the end of the file a trailer of PBTS_CLAIMS_TRAILER_LEN bytes
  *   u64 record count, u8[32] SHA-256 of every byte before this field, iid[32],
  *   u64 sequence of the ledger's head when the claims were read,
  *   u8[48] signature of the tracker key (purpose LEDGER) over "pbts/claims/1" and these four
- * fields. A claim that is in the file twice is the union of both bitmaps.
+ * fields. Part n has the pieces from n * PBTS_CLAIMS_PART_PIECES on, so that a receipt for one
+ * piece of a large torrent is no large claim. A part that is in the file twice is the union of
+ * both.
  */
 #ifndef PBTS_LEDGER_CLAIMS_FILE_H
 #define PBTS_LEDGER_CLAIMS_FILE_H
@@ -19,8 +22,10 @@
 #define PBTS_CLAIMS_FILE_MAGIC "pbts-claims1\n"
 
 enum {
-    PBTS_CLAIMS_RECORD_HEADER_LEN = 4 + 32 + 32 + 20 + 4,
-    PBTS_CLAIMS_BITMAP_MAX = 131072, /* bytes: 2^20 pieces, the most that a torrent may have */
+    PBTS_CLAIMS_PART_PIECES = 8192,
+    PBTS_CLAIMS_PARTS_MAX = 128, /* 2^20 pieces, the most that a torrent may have */
+    PBTS_CLAIMS_BITMAP_MAX = PBTS_CLAIMS_PART_PIECES / 8, /* bytes */
+    PBTS_CLAIMS_RECORD_HEADER_LEN = 4 + 32 + 32 + 20 + 2 + 2,
     PBTS_CLAIMS_RECORD_MAX = PBTS_CLAIMS_RECORD_HEADER_LEN + PBTS_CLAIMS_BITMAP_MAX,
     PBTS_CLAIMS_TRAILER_LEN = 8 + 32 + 32 + 8 + 48,
 };
@@ -29,7 +34,8 @@ typedef struct {
     uint32_t period;
     uint8_t receiver[32], sender[32]; /* uid hashes, different */
     uint8_t infohash[20];
-    pbts_span bitmap; /* 1..PBTS_CLAIMS_BITMAP_MAX bytes; piece 0 is the top bit of byte 0 */
+    uint16_t part;    /* below PBTS_CLAIMS_PARTS_MAX */
+    pbts_span bitmap; /* 1..PBTS_CLAIMS_BITMAP_MAX bytes; the part's first piece is the top bit */
 } pbts_claims_record;
 
 /* Write a file in parts: each call appends to `writer`, whose bytes the caller may send away and

@@ -18,8 +18,8 @@ typedef enum {
     PBTS_TABLE_INFOHASHES, /* infohash[20] -> u32 torrent_no, u8 version */
     PBTS_TABLE_METAINFO,   /* u32 torrent_no -> the .torrent file */
     PBTS_TABLE_PIECES,     /* u32 torrent_no -> piece hashes and sizes, see tracker/ */
-    PBTS_TABLE_CLAIMS,     /* u32 period, u32 receiver, u32 sender, u32 torrent -> bitmap */
-    PBTS_TABLE_OLD_CLAIMS, /* of a predecessor: u32 period, uid_hash x 2, infohash -> bitmap */
+    PBTS_TABLE_CLAIMS,     /* u32 period, receiver, sender, torrent, u16 part -> bitmap */
+    PBTS_TABLE_OLD_CLAIMS, /* from before: u32 period, uid_hash x 2, infohash, u16 part -> bitmap */
     PBTS_TABLE_HELD,       /* u32 receiver, u64 order -> held credit */
     PBTS_TABLE_LEDGER,     /* u64 sequence -> ledger entry */
     PBTS_TABLE_ACCOUNTS,   /* uid_hash[32] -> ledger account */

@@ -6,7 +6,22 @@
 
 enum { FORGET_ROWS_MAX = 2000 }; /* deletions in one commit */
 
-static void claim_key(uint8_t out[static 16], const pbts_checked_statement *statement) {
+enum { PART_LEN = 2, CLAIM_KEY_LEN = 16 + PART_LEN, OLD_KEY_LEN = 4 + 32 + 32 + 20 + PART_LEN };
+
+/* Under which keys a statement's claims may lie, each ending in the part. Those of the predecessor,
+ * or of this instance before it was restored, are under either infohash of the torrent. */
+typedef struct {
+    uint8_t own[CLAIM_KEY_LEN];
+    uint8_t old[2][OLD_KEY_LEN];
+    size_t old_count;
+} claim_keys;
+
+static void name_part(uint8_t *key, size_t len, uint16_t number) {
+    key[len - 2] = (uint8_t)(number >> 8);
+    key[len - 1] = (uint8_t)number;
+}
+
+static void own_key(uint8_t out[static 16], const pbts_checked_statement *statement) {
     pbts_writer writer = pbts_writer_over(out, 16);
     pbts_write_u32(&writer, statement->period);
     pbts_write_u32(&writer, statement->receiver_no);
@@ -14,22 +29,8 @@ static void claim_key(uint8_t out[static 16], const pbts_checked_statement *stat
     pbts_write_u32(&writer, statement->torrent_no);
 }
 
-static pbts_status merge(uint8_t *bits, size_t len, pbts_txn *txn, pbts_table table,
-                         pbts_span key) {
-    pbts_span value;
-    pbts_status status = pbts_txn_get(txn, &value, table, key);
-    if (status == PBTS_NOT_FOUND) return PBTS_OK;
-    PBTS_TRY(status);
-    if (value.len != len) return PBTS_CORRUPT;
-    for (size_t i = 0; i < len; i++) bits[i] |= value.data[i];
-    return PBTS_OK;
-}
-
-/* What the predecessor, or this instance before it was restored, counted already, under either
- * infohash of the torrent. */
-static pbts_status merge_old(pbts_commit *commit, uint8_t *bits, size_t len,
-                             const pbts_checked_statement *statement) {
-    uint8_t key[4 + 32 + 32 + 20];
+static pbts_status old_keys(pbts_commit *commit, claim_keys *out,
+                            const pbts_checked_statement *statement) {
     size_t receiver, sender;
     pbts_torrent torrent;
     PBTS_TRY(pbts_commit_touch(commit, &receiver, statement->receiver_no));
@@ -39,75 +40,132 @@ static pbts_status merge_old(pbts_commit *commit, uint8_t *bits, size_t len,
                                  torrent.has_v2 ? torrent.infohash_v2 : NULL };
     for (size_t i = 0; i < 2; i++) {
         if (hashes[i] == NULL) continue;
-        pbts_writer writer = pbts_writer_over(key, sizeof key);
+        pbts_writer writer = pbts_writer_over(out->old[out->old_count++], OLD_KEY_LEN);
         pbts_write_u32(&writer, statement->period);
         pbts_write_bytes(&writer, PBTS_SPAN_OF(commit->touched[receiver].uid_hash));
         pbts_write_bytes(&writer, PBTS_SPAN_OF(commit->touched[sender].uid_hash));
         pbts_write_bytes(&writer, (pbts_span){ hashes[i], PBTS_INFOHASH_LEN });
-        PBTS_TRY(merge(bits, len, commit->txn, PBTS_TABLE_OLD_CLAIMS, pbts_writer_span(&writer)));
     }
     return PBTS_OK;
 }
 
-static void wanted_pieces(uint8_t *bits, const pbts_checked_report *report,
-                          const pbts_checked_statement *statement) {
-    if (statement->form == PBTS_FORM_PIECE) {
-        pbts_piece_set_add(bits, statement->piece_index);
-    } else {
-        memcpy(bits, report->blob + statement->bitmap_at, statement->bitmap_len);
+static pbts_status merge(pbts_claim_part *part, pbts_txn *txn, pbts_table table, pbts_span key) {
+    pbts_span value;
+    pbts_status status = pbts_txn_get(txn, &value, table, key);
+    if (status == PBTS_NOT_FOUND) return PBTS_OK;
+    PBTS_TRY(status);
+    if (value.len != part->len) return PBTS_CORRUPT;
+    for (size_t i = 0; i < part->len; i++) part->claimed[i] |= value.data[i];
+    return PBTS_OK;
+}
+
+/* What of the part was claimed before. */
+static pbts_status read_part(pbts_claim_part *part, pbts_txn *txn, claim_keys *keys) {
+    name_part(keys->own, CLAIM_KEY_LEN, part->number);
+    PBTS_TRY(merge(part, txn, PBTS_TABLE_CLAIMS, PBTS_SPAN_OF(keys->own)));
+    for (size_t i = 0; i < keys->old_count; i++) {
+        name_part(keys->old[i], OLD_KEY_LEN, part->number);
+        PBTS_TRY(merge(part, txn, PBTS_TABLE_OLD_CLAIMS, PBTS_SPAN_OF(keys->old[i])));
     }
+    return PBTS_OK;
+}
+
+/* Claim the wanted pieces of one part; it is kept when one of them is fresh. */
+static pbts_status claim_part(pbts_commit *commit, pbts_claim *claim, claim_keys *keys,
+                              uint16_t number, pbts_span wanted, const pbts_pieces *pieces) {
+    uint8_t fresh[PBTS_CLAIMS_BITMAP_MAX];
+    pbts_claim_part *part = &claim->parts[claim->part_count];
+    *part = (pbts_claim_part){ .number = number, .len = (uint16_t)wanted.len };
+    PBTS_TRY(read_part(part, commit->txn, keys));
+    for (size_t i = 0; i < wanted.len; i++) {
+        fresh[i] = wanted.data[i] & (uint8_t)~part->claimed[i];
+        part->claimed[i] |= fresh[i];
+    }
+    pbts_span bits = { fresh, wanted.len };
+    uint32_t fresh_count = pbts_piece_set_count(bits);
+    claim->fresh_count += fresh_count;
+    claim->duplicate_count += pbts_piece_set_count(wanted) - fresh_count;
+    claim->fresh_bytes +=
+        pbts_pieces_bytes(pieces, (uint32_t)number * PBTS_CLAIMS_PART_PIECES, bits);
+    if (fresh_count > 0) claim->part_count++;
+    return PBTS_OK;
+}
+
+/* Bytes of a part's bitmap, of a torrent whose set has `set_len`. */
+static size_t part_len(size_t set_len, size_t number) {
+    size_t left = set_len - number * PBTS_CLAIMS_BITMAP_MAX;
+    return left < PBTS_CLAIMS_BITMAP_MAX ? left : PBTS_CLAIMS_BITMAP_MAX;
+}
+
+static pbts_status claim_piece(pbts_commit *commit, pbts_claim *claim, claim_keys *keys,
+                               uint32_t index, const pbts_pieces *pieces) {
+    uint8_t bits[PBTS_CLAIMS_BITMAP_MAX] = { 0 };
+    uint16_t number = (uint16_t)(index / PBTS_CLAIMS_PART_PIECES);
+    size_t len = part_len(pbts_piece_set_len(pieces->piece_count), number);
+    pbts_piece_set_add(bits, index % PBTS_CLAIMS_PART_PIECES);
+    return claim_part(commit, claim, keys, number, (pbts_span){ bits, len }, pieces);
+}
+
+static pbts_status claim_set(pbts_commit *commit, pbts_claim *claim, claim_keys *keys,
+                             pbts_span set, const pbts_pieces *pieces) {
+    for (size_t i = 0; i * PBTS_CLAIMS_BITMAP_MAX < set.len; i++) {
+        pbts_span wanted = { set.data + i * PBTS_CLAIMS_BITMAP_MAX, part_len(set.len, i) };
+        if (pbts_piece_set_count(wanted) == 0) continue;
+        PBTS_TRY(claim_part(commit, claim, keys, (uint16_t)i, wanted, pieces));
+    }
+    return PBTS_OK;
 }
 
 pbts_status pbts_commit_claim(pbts_commit *commit, pbts_claim *out,
                               const pbts_checked_report *report,
                               const pbts_checked_statement *statement, const pbts_pieces *pieces) {
-    size_t len = pbts_piece_set_len(pieces->piece_count);
-    pbts_mem *mem = commit->tracker->mem;
-    if (statement->form != PBTS_FORM_PIECE && statement->bitmap_len != len) {
+    size_t set_len = pbts_piece_set_len(pieces->piece_count), parts = 1;
+    pbts_claim claim = { .part_count = 0 };
+    claim_keys keys = { .old_count = 0 };
+    bool is_piece = statement->form == PBTS_FORM_PIECE;
+    if (is_piece ? statement->piece_index >= pieces->piece_count
+                 : statement->bitmap_len != set_len) {
         return PBTS_CORRUPT;
     }
-    pbts_claim claim = { .len = len };
-    claim.claimed = pbts_alloc(mem, len);
-    claim.fresh = pbts_alloc(mem, len);
-    pbts_status status = PBTS_NO_MEMORY;
-    if (claim.claimed == NULL || claim.fresh == NULL) goto out;
-    claim_key(claim.key, statement);
-    status = merge(claim.claimed, len, commit->txn, PBTS_TABLE_CLAIMS, PBTS_SPAN_OF(claim.key));
-    if (status == PBTS_OK && commit->tracker->has_old_claims) {
-        status = merge_old(commit, claim.claimed, len, statement);
-    }
-    if (status != PBTS_OK) goto out;
-    wanted_pieces(claim.fresh, report, statement);
-    uint32_t asked = pbts_piece_set_count((pbts_span){ claim.fresh, len });
-    for (size_t i = 0; i < len; i++) {
-        claim.fresh[i] &= (uint8_t)~claim.claimed[i];
-        claim.claimed[i] |= claim.fresh[i];
-    }
-    claim.fresh_count = pbts_piece_set_count((pbts_span){ claim.fresh, len });
-    claim.duplicate_count = asked - claim.fresh_count;
-    *out = claim;
-    return PBTS_OK;
-out:
-    pbts_claim_deinit(commit, &claim);
+    own_key(claim.key, statement);
+    memcpy(keys.own, claim.key, sizeof claim.key);
+    if (commit->tracker->has_old_claims) PBTS_TRY(old_keys(commit, &keys, statement));
+    if (!is_piece) parts = (set_len + PBTS_CLAIMS_BITMAP_MAX - 1) / PBTS_CLAIMS_BITMAP_MAX;
+    claim.parts = pbts_alloc_array(commit->tracker->mem, parts, sizeof *claim.parts);
+    if (claim.parts == NULL) return PBTS_NO_MEMORY;
+    pbts_span set = { report->blob + statement->bitmap_at, statement->bitmap_len };
+    pbts_status status = is_piece
+                             ? claim_piece(commit, &claim, &keys, statement->piece_index, pieces)
+                             : claim_set(commit, &claim, &keys, set, pieces);
+    if (status == PBTS_OK)
+        *out = claim;
+    else
+        pbts_claim_deinit(commit, &claim);
     return status;
 }
 
 pbts_status pbts_commit_claim_put(pbts_commit *commit, const pbts_claim *claim) {
-    return pbts_txn_put(commit->txn, PBTS_TABLE_CLAIMS, PBTS_SPAN_OF(claim->key),
-                        (pbts_span){ claim->claimed, claim->len });
+    uint8_t key[CLAIM_KEY_LEN];
+    memcpy(key, claim->key, sizeof claim->key);
+    for (size_t i = 0; i < claim->part_count; i++) {
+        const pbts_claim_part *part = &claim->parts[i];
+        name_part(key, sizeof key, part->number);
+        PBTS_TRY(pbts_txn_put(commit->txn, PBTS_TABLE_CLAIMS, PBTS_SPAN_OF(key),
+                              (pbts_span){ part->claimed, part->len }));
+    }
+    return PBTS_OK;
 }
 
 void pbts_claim_deinit(pbts_commit *commit, pbts_claim *claim) {
-    pbts_release(commit->tracker->mem, claim->claimed);
-    pbts_release(commit->tracker->mem, claim->fresh);
-    claim->claimed = claim->fresh = NULL;
+    pbts_release(commit->tracker->mem, claim->parts);
+    claim->parts = NULL;
 }
 
 /* Delete the first row of a table if its period is before `from`; `*more` says whether it was. */
 static pbts_status forget_one(pbts_txn *txn, bool *more, pbts_table table, uint32_t from) {
     pbts_rows *rows;
     pbts_span key, value;
-    uint8_t copy[4 + 32 + 32 + 20];
+    uint8_t copy[OLD_KEY_LEN];
     uint32_t period = 0;
     *more = false;
     PBTS_TRY(pbts_rows_open(&rows, txn, table, (pbts_span){ 0 }, (pbts_span){ 0 }));

@@ -234,9 +234,8 @@ static pbts_refusal apply_statement(pbts_commit *commit, const pbts_checked_repo
     statement->verdict.credited_pieces = claim.fresh_count;
     statement->verdict.duplicate_pieces = claim.duplicate_count;
     if (claim.fresh_count > 0) {
-        uint64_t bytes = pbts_pieces_bytes(&pieces, claim.fresh);
         refusal = pbts_commit_credit(commit, &statement->verdict, statement->receiver_no,
-                                     statement->sender_no, bytes);
+                                     statement->sender_no, claim.fresh_bytes);
         if (refusal == PBTS_REFUSAL_NONE) {
             refusal = pbts_refusal_of_status(pbts_commit_claim_put(commit, &claim));
         } else {

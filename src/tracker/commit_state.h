@@ -53,14 +53,24 @@ pbts_refusal pbts_commit_credit(pbts_commit *commit, pbts_verdict *verdict, uint
  * from that. */
 PBTS_MUST_USE pbts_status pbts_commit_release_held(pbts_commit *commit, uint32_t user_no);
 
-/* Claim a statement's pieces: `fresh` gets those not claimed before (capacity bytes; the torrent's
- * set length), counts say how many. Does not write; `pbts_commit_claim_put` does. */
+/* Claims lie in the store in parts of PBTS_CLAIMS_PART_PIECES pieces, and a statement reads and
+ * writes only those that it names: what it costs follows from what it says, not from how large the
+ * torrent is. */
 typedef struct {
-    uint8_t key[16];
-    uint8_t *claimed, *fresh; /* bitmaps in the commit's scratch, `len` bytes each */
-    size_t len;
-    uint32_t fresh_count, duplicate_count;
+    uint16_t number;
+    uint16_t len;                            /* bytes */
+    uint8_t claimed[PBTS_CLAIMS_BITMAP_MAX]; /* with the fresh ones */
+} pbts_claim_part;
+
+typedef struct {
+    uint8_t key[16];        /* of its rows, without the part */
+    pbts_claim_part *parts; /* those that have something fresh */
+    size_t part_count;
+    uint32_t fresh_count, duplicate_count; /* pieces */
+    uint64_t fresh_bytes;
 } pbts_claim;
+/* Which of a statement's pieces were not claimed before. Does not write; pbts_commit_claim_put
+ * does. NO_MEMORY, CORRUPT, store errors. */
 PBTS_MUST_USE pbts_status pbts_commit_claim(pbts_commit *commit, pbts_claim *out,
                                             const pbts_checked_report *report,
                                             const pbts_checked_statement *statement,

@@ -50,26 +50,22 @@ static pbts_status put_union(pbts_txn *txn, pbts_span key, pbts_span bitmap) {
     return status;
 }
 
-pbts_status pbts_tracker_old_claim_put(pbts_txn *txn, uint32_t period,
-                                       const uint8_t receiver[static PBTS_UID_HASH_LEN],
-                                       const uint8_t sender[static PBTS_UID_HASH_LEN],
-                                       const uint8_t infohash[static PBTS_INFOHASH_LEN],
-                                       pbts_span bitmap) {
-    uint8_t key[4 + 32 + 32 + 20];
+pbts_status pbts_tracker_old_claim_put(pbts_txn *txn, const pbts_claims_record *record) {
+    uint8_t key[4 + 32 + 32 + 20 + 2];
     pbts_writer writer = pbts_writer_over(key, sizeof key);
-    pbts_write_u32(&writer, period);
-    pbts_write_bytes(&writer, (pbts_span){ receiver, PBTS_UID_HASH_LEN });
-    pbts_write_bytes(&writer, (pbts_span){ sender, PBTS_UID_HASH_LEN });
-    pbts_write_bytes(&writer, (pbts_span){ infohash, PBTS_INFOHASH_LEN });
-    return put_union(txn, pbts_writer_span(&writer), bitmap);
+    pbts_write_u32(&writer, record->period);
+    pbts_write_bytes(&writer, PBTS_SPAN_OF(record->receiver));
+    pbts_write_bytes(&writer, PBTS_SPAN_OF(record->sender));
+    pbts_write_bytes(&writer, PBTS_SPAN_OF(record->infohash));
+    pbts_write_u16(&writer, record->part);
+    return put_union(txn, pbts_writer_span(&writer), record->bitmap);
 }
 
 pbts_status pbts_tracker_old_claims_put(pbts_txn *txn, const pbts_claims_file *file) {
     pbts_claims_file claims = *file;
     pbts_claims_record record;
     while (pbts_claims_file_next(&claims, &record))
-        PBTS_TRY(pbts_tracker_old_claim_put(txn, record.period, record.receiver, record.sender,
-                                            record.infohash, record.bitmap));
+        PBTS_TRY(pbts_tracker_old_claim_put(txn, &record));
     return PBTS_OK;
 }
 

@@ -19,7 +19,7 @@ static void open_and_walk(pbts_span bytes, const pbts_bls_public_point *key) {
     require((status == PBTS_OK) == (problem == NULL));
     if (status != PBTS_OK) return;
     while (pbts_claims_file_next(&file, &record)) {
-        require(record.bitmap.len > 0 &&
+        require(record.part < PBTS_CLAIMS_PARTS_MAX && record.bitmap.len > 0 &&
                 record.bitmap.data + record.bitmap.len <= file.records.end);
         count++;
     }

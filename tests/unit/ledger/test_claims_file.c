@@ -9,7 +9,7 @@ static const uint8_t IID[32] = { 4, 5, 6 };
 static const uint8_t BITS[5] = { 0x80, 0, 1, 2, 0xF0 };
 
 static pbts_claims_record record_of(uint8_t number) {
-    pbts_claims_record record = { .period = 100u + number };
+    pbts_claims_record record = { .period = 100u + number, .part = number };
     memset(record.receiver, number, 32);
     memset(record.sender, 0x40 | number, 32);
     memset(record.infohash, 0x80 | number, 20);
@@ -57,6 +57,7 @@ static void what_is_encoded_is_decoded(void **state) {
             pbts_claims_record want = record_of(i);
             assert_true(pbts_claims_file_next(&file, &got));
             assert_int_equal(got.period, want.period);
+            assert_int_equal(got.part, want.part);
             assert_memory_equal(got.receiver, want.receiver, 32);
             assert_memory_equal(got.sender, want.sender, 32);
             assert_memory_equal(got.infohash, want.infohash, 20);
@@ -70,7 +71,8 @@ static void what_is_encoded_is_decoded(void **state) {
 static void the_layout_is_the_documented_one(void **state) {
     pbts_span bytes = file_of(1, OWNER);
     const uint8_t *at = bytes.data;
-    static const uint8_t period[4] = { 0, 0, 0, 100 }, len[4] = { 0, 0, 0, 1 };
+    static const uint8_t period[4] = { 0, 0, 0, 100 },
+                         len[4] = { 0, 0, 0, 1 }; /* part 0, one byte */
     static const uint8_t count[8] = { 0, 0, 0, 0, 0, 0, 0, 1 };
     assert_int_equal(bytes.len, 13 + 4 + 32 + 32 + 20 + 4 + 1 + 8 + 32 + 32 + 8 + 48);
     assert_memory_equal(at, "pbts-claims1\n", 13);
@@ -144,7 +146,7 @@ static pbts_status open_crafted(pbts_span body, uint64_t count) {
 static void a_signed_file_with_a_bad_record_is_refused(void **state) {
     pbts_span good = file_of(1, OWNER);
     uint8_t body[93 + 16];
-    enum { LEN_AT = 91, BODY_LEN = 93, SENDER_AT = 36, RECEIVER_AT = 4 };
+    enum { PART_AT = 88, LEN_AT = 91, BODY_LEN = 93, SENDER_AT = 36, RECEIVER_AT = 4 };
     memcpy(body, good.data + 13, BODY_LEN);
     span_free(good);
     assert_int_equal(open_crafted((pbts_span){ body, BODY_LEN }, 1), PBTS_OK);
@@ -157,6 +159,14 @@ static void a_signed_file_with_a_bad_record_is_refused(void **state) {
     body[LEN_AT] = 2;
     assert_int_equal(open_crafted((pbts_span){ body, BODY_LEN }, 1), PBTS_MALFORMED);
     body[LEN_AT] = 1;
+    body[PART_AT + 1] = PBTS_CLAIMS_PARTS_MAX - 1;
+    assert_int_equal(open_crafted((pbts_span){ body, BODY_LEN }, 1), PBTS_OK);
+    body[PART_AT + 1] = PBTS_CLAIMS_PARTS_MAX;
+    assert_int_equal(open_crafted((pbts_span){ body, BODY_LEN }, 1), PBTS_MALFORMED);
+    body[PART_AT] = 1;
+    body[PART_AT + 1] = 0;
+    assert_int_equal(open_crafted((pbts_span){ body, BODY_LEN }, 1), PBTS_MALFORMED);
+    body[PART_AT] = 0;
     memcpy(body + SENDER_AT, body + RECEIVER_AT, 32);
     assert_int_equal(open_crafted((pbts_span){ body, BODY_LEN }, 1), PBTS_MALFORMED);
 }
@@ -172,8 +182,11 @@ static void bad_records_and_small_buffers_are_statuses(void **state) {
     assert_int_equal(pbts_claims_encode_record(&encoder, &writer, &record), PBTS_MALFORMED);
     record.bitmap.len = 0;
     assert_int_equal(pbts_claims_encode_record(&encoder, &writer, &record), PBTS_MALFORMED);
-    assert_int_equal(writer.len, len);
     record.bitmap.len = PBTS_CLAIMS_BITMAP_MAX;
+    record.part = PBTS_CLAIMS_PARTS_MAX;
+    assert_int_equal(pbts_claims_encode_record(&encoder, &writer, &record), PBTS_MALFORMED);
+    assert_int_equal(writer.len, len);
+    record.part--;
     assert_int_equal(pbts_claims_encode_record(&encoder, &writer, &record), PBTS_OK);
     assert_int_equal(writer.len, len + PBTS_CLAIMS_RECORD_MAX);
     writer = pbts_writer_over(buffer, PBTS_CLAIMS_RECORD_MAX - 1);

@@ -25,8 +25,8 @@ static void fill_store(pbts_store *store) {
     static const uint8_t v1[20] = { 3 }, v2[20] = { 2 };
     static const uint8_t nine_v1[5] = { 0, 0, 0, 9, 1 }, nine_v2[5] = { 0, 0, 0, 9, 2 };
     static const uint8_t two[4] = { 0, 0, 0, 2 }, bits[2] = { 0xF0, 1 };
-    static const uint8_t claim[16] = { 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9 };
-    static const uint8_t old_claim[88] = { 0, 0, 0, 6, 0x77 };
+    static const uint8_t claim[18] = { 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9, 0, 5 };
+    static const uint8_t old_claim[90] = { 0, 0, 0, 6, 0x77, [89] = 3 };
     pbts_ledger_params params = params_of(INSTANCE, OWNER);
     pbts_ledger_account rows[2] = { account_of(1, 10, 0), account_of(2, 0, 10) };
     ledger_init_ok(store, &params, OWNER);
@@ -131,12 +131,14 @@ static void claims_name_users_and_torrents_by_hash_and_are_signed(void **state) 
     assert_memory_equal(file.iid, params.iid, 32);
     assert_true(pbts_claims_file_next(&file, &record));
     assert_int_equal(record.period, 7);
+    assert_int_equal(record.part, 5);
     assert_memory_equal(record.receiver, account_of(2, 0, 0).uid_hash, 32);
     assert_memory_equal(record.sender, account_of(1, 0, 0).uid_hash, 32);
     assert_memory_equal(record.infohash, v1, 20); /* of two infohashes the v1 one */
     assert_true(pbts_span_equal(record.bitmap, PBTS_SPAN_OF(bits)));
     assert_true(pbts_claims_file_next(&file, &record));
     assert_int_equal(record.period, 6);
+    assert_int_equal(record.part, 3);
     assert_memory_equal(record.receiver, old_receiver, 32);
     assert_false(pbts_claims_file_next(&file, &record));
     site_deinit(&s);
@@ -159,7 +161,7 @@ static void another_or_a_broken_key_writes_no_file(void **state) {
 }
 
 static void a_claim_of_an_unknown_user_is_refused(void **state) {
-    static const uint8_t claim[16] = { 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 9 };
+    static const uint8_t claim[18] = { 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0 };
     site s;
     site_init(&s);
     temp_store_reopen(&s.temp, CHAIN_MIB);

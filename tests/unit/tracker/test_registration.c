@@ -220,15 +220,16 @@ static void what_may_have_been_counted_before_the_loss_is_not_counted(void **sta
 
 /* Pieces 0-4 of the old world's torrent, user1 from user0, in the epoch of its last report. */
 static void put_claims(world *w, pbts_txn *txn) {
-    uint8_t bits[WORLD_SET_LEN], receiver[PBTS_UID_HASH_LEN], sender[PBTS_UID_HASH_LEN];
+    uint8_t bits[WORLD_SET_LEN];
+    pbts_claims_record record = {
+        .period = (uint32_t)pbts_claim_period(pbts_epoch_at(WORLD_START)),
+        .bitmap = PBTS_SPAN_OF(bits),
+    };
     world_set(bits, "0-4");
-    pbts_uid_hash(receiver, pbts_span_text("user1"));
-    pbts_uid_hash(sender, pbts_span_text("user0"));
-    uint32_t period = (uint32_t)pbts_claim_period(pbts_epoch_at(WORLD_START));
-    assert_int_equal(pbts_tracker_old_claim_put(txn, period, receiver, sender,
-                                                pbts_metainfo_infohash(w->old->torrents[0]),
-                                                PBTS_SPAN_OF(bits)),
-                     PBTS_OK);
+    pbts_uid_hash(record.receiver, pbts_span_text("user1"));
+    pbts_uid_hash(record.sender, pbts_span_text("user0"));
+    memcpy(record.infohash, pbts_metainfo_infohash(w->old->torrents[0]), sizeof record.infohash);
+    assert_int_equal(pbts_tracker_old_claim_put(txn, &record), PBTS_OK);
 }
 
 static void with_its_claims_a_restored_instance_knows_what_was_counted(void **state) {
