@@ -47,7 +47,8 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_session_new(pbts_session **out, const pbts_session_config *config,
                                            pbts_moment now);
 void pbts_session_free(pbts_session *session); /* NULL is a no-op */
-/* The metadata of a magnet link came (event METADATA) and the owner parsed it. `have` as above. */
+/* The metadata of a magnet link came (event METADATA) and the owner parsed it. `have` as above.
+ * PBTS_MALFORMED (have does not fit, or another torrent's), PBTS_NO_MEMORY. */
 PBTS_MUST_USE pbts_status pbts_session_set_metainfo(pbts_session *session,
                                                     const pbts_metainfo *meta, pbts_span have,
                                                     pbts_moment now);
@@ -92,13 +93,15 @@ void pbts_session_payload_taken(pbts_session *session, pbts_conn conn, uint32_t 
                                 pbts_moment now);
 
 /* The next thing to send on this connection, or false. Take it only when it can be sent (or
- * buffered) whole: it will not be given again. `block_bytes` > 0: `bytes` (a header, borrowed until
- * the next call on the session) is followed by that much content of `piece` from `offset_bytes`.
- * The owner's upload rate limit is kept by not calling this. `block_bytes_max`: give no block above
- * that (0: control messages only). */
+ * buffered) whole: it will not be given again. `bytes` are at most PBTS_SESSION_SEND_MAX, borrowed
+ * until the next call on the session. `block_bytes` > 0: they are a header, and are followed by
+ * that much content of `piece` from `offset_bytes`, and then by `pad_bytes` zeros: what a v1 client
+ * takes for a pad file of a hybrid torrent. The owner's upload rate limit is kept by not calling
+ * this. `block_bytes_max`: give no block above that (0: control messages only). */
+enum { PBTS_SESSION_SEND_MAX = 32 * 1024 };
 typedef struct {
     pbts_span bytes;
-    uint32_t piece, offset_bytes, block_bytes;
+    uint32_t piece, offset_bytes, block_bytes, pad_bytes;
 } pbts_session_send;
 bool pbts_session_next_send(pbts_session *session, pbts_conn conn, pbts_session_send *out,
                             uint32_t block_bytes_max, pbts_moment now);
@@ -109,7 +112,8 @@ bool pbts_session_wants_send(pbts_session *session, pbts_conn conn, pbts_moment 
 
 /* The owner checked the hash of a piece that PIECE_COMPLETE named, and wrote it. Not ok: the bytes
  * are asked for again, and who sent them all is banned (of several, those who repeat it).
- * `written` false (disk error): it stays missing, nobody is blamed. */
+ * `written` false (disk error): it stays missing, nobody is blamed. Its buffer is the owner's again
+ * in any case: another attempt begins with PIECE_OPENED. */
 void pbts_session_piece_checked(pbts_session *session, uint32_t piece, bool hash_ok, bool written,
                                 pbts_moment now);
 /* The current bitmap, pbts_piece_set_len bytes; borrowed until the next call. */
@@ -135,8 +139,9 @@ typedef enum {
     PBTS_SESSION_PIECE_COMPLETE, /* piece: hash, write, then pbts_session_piece_checked */
     PBTS_SESSION_PIECE_DROPPED,  /* piece: its buffer may go (begun, and given up) */
     PBTS_SESSION_FINISHED,       /* everything wanted is here */
-    PBTS_SESSION_METADATA,     /* bytes: the info dictionary, its hash is right; borrowed until the
-                                next call of next_event */
+    PBTS_SESSION_METADATA,     /* bytes: "d4:info...e", with `piece layers` where v2 needs them, fit
+                                for pbts_metainfo_parse; the hash is right. Borrowed until the next
+                                call of next_event. Answer: pbts_session_set_metainfo */
     PBTS_SESSION_PEER_READY,   /* conn: link READY; text: client name */
     PBTS_SESSION_PEER_REFUSED, /* conn, refusal, by_us: banned for the session */
     PBTS_SESSION_CLOSE,        /* conn: close it, after what is queued; text: why */
