@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exit_codes.h"
 #include "say.h"
@@ -33,11 +34,16 @@ static bool add_header(struct curl_slist **headers, const char *name, const char
     return true;
 }
 
-static bool make_url(char *out, size_t capacity, const http_request *request) {
+enum { URL_MAX = 2048 };
+
+/* The tracker's address and the path; false when it is no address that a path can follow. */
+static bool make_url(char out[static URL_MAX], const http_request *request) {
     size_t len = strlen(request->tracker);
     while (len > 0 && request->tracker[len - 1] == '/') len--;
-    int written = snprintf(out, capacity, "%.*s%s", (int)len, request->tracker, request->path);
-    return written > 0 && (size_t)written < capacity;
+    if (len == 0 || request->tracker[len - 1] == ':') return false;
+    if (strpbrk(request->tracker, "?#") != NULL || len >= URL_MAX) return false;
+    int written = snprintf(out, URL_MAX, "%.*s%s", (int)len, request->tracker, request->path);
+    return written > 0 && written < URL_MAX;
 }
 
 static void set_options(CURL *curl, const http_request *request, const char *url,
@@ -49,7 +55,9 @@ static void set_options(CURL *curl, const http_request *request, const char *url
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 10L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)HTTP_CONNECT_S);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L); /* bytes per second */
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)HTTP_SILENCE_S);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)HTTP_TIMEOUT_S);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "pbts/" PBTS_VERSION);
@@ -61,11 +69,14 @@ static void set_options(CURL *curl, const http_request *request, const char *url
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
 }
 
-static int transfer_failed(const char *url, CURLcode result) {
+static int bad_address(const char *tracker) {
+    return say_fail(PBTS_EXIT_USAGE, "--tracker %s: should be like http://127.0.0.1:8000", tracker);
+}
+
+static int transfer_failed(const char *url, const char *tracker, CURLcode result) {
     switch (result) {
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return say_fail(PBTS_EXIT_USAGE, "%s: should be like http://127.0.0.1:8000", url);
+    case CURLE_UNSUPPORTED_PROTOCOL: return bad_address(tracker);
     case CURLE_WRITE_ERROR:
         return say_fail(PBTS_EXIT_IO, "%s: the answer is longer than %d bytes", url,
                         HTTP_ANSWER_MAX);
@@ -77,15 +88,10 @@ static int transfer_failed(const char *url, CURLcode result) {
 }
 
 static int send_by(CURL *curl, http_answer *answer, const http_request *request) {
-    char url[2048];
+    char url[URL_MAX];
     struct curl_slist *headers = NULL;
-    if (strpbrk(request->tracker, "?#") != NULL) {
-        return say_fail(PBTS_EXIT_USAGE, "%s: should be like http://127.0.0.1:8000",
-                        request->tracker);
-    }
-    if (!make_url(url, sizeof url, request)) {
-        return say_fail(PBTS_EXIT_USAGE, "the tracker's address is too long");
-    }
+    if (!make_url(url, request)) return bad_address(request->tracker);
+    if (request->ca != NULL && access(request->ca, R_OK) != 0) return say_errno(request->ca);
     /* An "Expect: 100-continue" would only cost a round trip. */
     bool ok = add_header(&headers, "Expect", "");
     if (request->content_type)
@@ -97,7 +103,7 @@ static int send_by(CURL *curl, http_answer *answer, const http_request *request)
     if (code == PBTS_EXIT_OK) {
         set_options(curl, request, url, answer, headers);
         CURLcode result = curl_easy_perform(curl);
-        if (result != CURLE_OK) code = transfer_failed(url, result);
+        if (result != CURLE_OK) code = transfer_failed(url, request->tracker, result);
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     }
     curl_slist_free_all(headers);

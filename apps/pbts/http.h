@@ -6,7 +6,8 @@
 
 #include "base/cursor.h"
 
-enum { HTTP_ANSWER_MAX = 32 << 20, HTTP_TIMEOUT_S = 120 };
+/* A tracker is given up when it is silent for half a minute, and after ten in any case. */
+enum { HTTP_ANSWER_MAX = 32 << 20, HTTP_CONNECT_S = 10, HTTP_SILENCE_S = 30, HTTP_TIMEOUT_S = 600 };
 
 typedef struct {
     const char *tracker; /* URL; slashes at its end do not matter */
