@@ -14,10 +14,18 @@ static void check(const pbts_receipt_record *record, pbts_span raw) {
     if (receipt->form == PBTS_FORM_PIECE) {
         require(receipt->piece_index < record->piece_count && receipt->bitmap.len == 0);
     } else {
-        require(receipt->form == PBTS_FORM_CUMULATIVE);
+        require(receipt->form >= PBTS_FORM_CUMULATIVE && receipt->form <= PBTS_FORM_SESSION);
         require(receipt->bitmap.len == pbts_piece_set_len(record->piece_count));
         require(pbts_piece_set_count(receipt->bitmap) <= record->piece_count);
     }
+    if (receipt->form == PBTS_FORM_SESSION) {
+        size_t count = pbts_piece_set_count(receipt->bitmap);
+        require(count > 0 && count <= PBTS_RECEIPT_SESSION_PIECES_MAX);
+        require(receipt->piece_signatures.len == 64 * count);
+        require(record->piece_hashes.len == 32 * count);
+    }
+    uint32_t bad_piece;
+    (void)!pbts_receipt_record_verify(record, &bad_piece); /* reads what it may */
     uint8_t *again = malloc(raw.len);
     require(again != NULL);
     pbts_writer writer = pbts_writer_over(again, raw.len);
