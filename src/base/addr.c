@@ -41,6 +41,49 @@ size_t pbts_addr_format(char out[static PBTS_ADDR_TEXT_MAX], const pbts_addr *ad
     return strlen(out);
 }
 
+static pbts_status parse_port(uint16_t *out, pbts_span text) {
+    uint32_t port = 0;
+    if (text.len == 0 || text.len > 5) return PBTS_MALFORMED;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9') return PBTS_MALFORMED;
+        port = port * 10 + (uint32_t)(text.data[i] - '0');
+    }
+    if (port == 0 || port > UINT16_MAX) return PBTS_MALFORMED;
+    *out = (uint16_t)port;
+    return PBTS_OK;
+}
+
+pbts_status pbts_addr_parse_endpoint(pbts_addr *out, pbts_span text) {
+    size_t colon = text.len;
+    while (colon > 0 && text.data[colon - 1] != ':') colon--;
+    if (colon < 2) return PBTS_MALFORMED;
+    pbts_span host = { text.data, colon - 1 }, port = { text.data + colon, text.len - colon };
+    pbts_addr addr;
+    PBTS_TRY(pbts_addr_parse(&addr, host));
+    /* Brackets tell where an IPv6 address ends, and nothing else has them. */
+    if ((addr.family == PBTS_IPV6) != (host.data[0] == '[')) return PBTS_MALFORMED;
+    PBTS_TRY(parse_port(&addr.port, port));
+    *out = addr;
+    return PBTS_OK;
+}
+
+size_t pbts_addr_format_endpoint(char out[static PBTS_ENDPOINT_TEXT_MAX], const pbts_addr *addr) {
+    char digits[5], *at = out;
+    size_t count = 0;
+    if (addr->family == PBTS_IPV6) *at++ = '[';
+    at += pbts_addr_format(at, addr);
+    if (addr->family == PBTS_IPV6) *at++ = ']';
+    *at++ = ':';
+    unsigned port = addr->port;
+    do {
+        digits[count++] = (char)('0' + port % 10);
+        port /= 10;
+    } while (port > 0);
+    while (count > 0) *at++ = digits[--count];
+    *at = '\0';
+    return (size_t)(at - out);
+}
+
 static pbts_status parse_prefix_bits(uint8_t *out, pbts_span text, unsigned bits_max) {
     if (text.len == 0 || text.len > 3) return PBTS_MALFORMED;
     unsigned bits = 0;

@@ -26,6 +26,11 @@ PBTS_MUST_USE pbts_status pbts_addr_parse(pbts_addr *out, pbts_span text);
 enum { PBTS_ADDR_TEXT_MAX = 46 }; /* with NUL */
 size_t pbts_addr_format(char out[static PBTS_ADDR_TEXT_MAX], const pbts_addr *addr);
 
+/* The same with a port, 1..65535: "10.0.0.1:6881", "[2001:db8::1]:6881". PBTS_MALFORMED. */
+PBTS_MUST_USE pbts_status pbts_addr_parse_endpoint(pbts_addr *out, pbts_span text);
+enum { PBTS_ENDPOINT_TEXT_MAX = PBTS_ADDR_TEXT_MAX + 8 }; /* with NUL */
+size_t pbts_addr_format_endpoint(char out[static PBTS_ENDPOINT_TEXT_MAX], const pbts_addr *addr);
+
 /* A range "10.0.0.0/8", "::1/128"; a bare address is a range of one. */
 typedef struct {
     pbts_addr network;

@@ -168,6 +168,32 @@ static void bad_ranges_are_malformed(void **state) {
     }
 }
 
+static void endpoints_are_read_and_written(void **state) {
+    static const char *const CASES[] = { "10.0.0.1:1", "10.0.0.1:65535", "[::1]:6881",
+                                         "[2001:db8::1]:80" };
+    static const char *const BAD[] = { "",           "1.2.3.4",       "1.2.3.4:",       "1.2.3.4:0",
+                                       ":80",        "1.2.3.4:65536", "1.2.3.4:080000", "::1:80",
+                                       "[::1]",      "[::1]80",       "[1.2.3.4]:80",   "host:80",
+                                       "1.2.3.4:8x", "1.2.3.4:-1",    "[::1:80",        ":" };
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        pbts_addr addr;
+        char text[PBTS_ENDPOINT_TEXT_MAX];
+        assert_int_equal(pbts_addr_parse_endpoint(&addr, pbts_span_text(CASES[i])), PBTS_OK);
+        assert_int_equal(pbts_addr_format_endpoint(text, &addr), strlen(CASES[i]));
+        assert_string_equal(text, CASES[i]);
+    }
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        pbts_addr addr;
+        pbts_status status = pbts_addr_parse_endpoint(&addr, pbts_span_text(BAD[i]));
+        if (status != PBTS_MALFORMED) fail_msg("accepted: %s", BAD[i]);
+    }
+    char longest[PBTS_ENDPOINT_TEXT_MAX];
+    pbts_addr addr = { .family = PBTS_IPV6, .port = 65535 };
+    memset(addr.ip, 0xFF, sizeof addr.ip);
+    assert_true(pbts_addr_format_endpoint(longest, &addr) < sizeof longest);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_read_and_written_in_their_canonical_form),
@@ -177,6 +203,7 @@ int main(void) {
         cmocka_unit_test(ranges_contain_what_shares_their_prefix),
         cmocka_unit_test(prefixes_of_every_length_agree_with_a_count_of_equal_bits),
         cmocka_unit_test(bad_ranges_are_malformed),
+        cmocka_unit_test(endpoints_are_read_and_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
