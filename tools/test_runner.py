@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Everything that must hold, in stages. Called by ./test, which explains the options.
 
-  checks  the map, headers alone, format, cppcheck, clang-tidy, manual pages, scripts
-  builds  release (gcc, hardened), fuzz (clang), asan and tsan, all with warnings as errors
+  checks  the map, headers alone, format, cppcheck, clang-tidy, scripts
+  builds  release (gcc, hardened), fuzz (clang), asan and tsan, all with warnings as errors; then
+          that the release has no mutable globals, and that manual pages and README say what it does
   unit    every unit test under ASan and UBSan; signing under valgrind, for its timing
   tsan    the unit tests that use threads under TSan
   fuzz    every fuzz target: its corpus, then two seconds of new inputs
@@ -158,9 +159,6 @@ class Runner:
         ]
         if shutil.which("shellcheck"):
             table.append(("shellcheck", ["shellcheck", *shell_scripts()]))
-        pages = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "man").glob("*.[1-8]"))
-        if pages and shutil.which("mandoc"):
-            table.append(("manual pages", ["mandoc", "-Tlint", "-Wwarning", *pages]))
         for name, command in table:
             if self.wanted(f"checks/{name}"):
                 self.simple(f"checks/{name}", command)
@@ -174,6 +172,7 @@ class Runner:
         if self.built.get("build/release"):
             self.simple("checks/no mutable globals",
                         [sys.executable, "tools/check_globals.py", "build/release"])
+            self.simple("checks/papers", [sys.executable, "tools/check_papers.py", "build/bin"])
 
     def build_tsan(self):
         """Only what TSan is asked about: the programs and the unit tests with threads."""
