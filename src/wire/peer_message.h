@@ -21,10 +21,12 @@ enum {
     PBTS_PEER_ID_LEN = 20,
 };
 
-/* Bits of the reserved bytes, read as one big-endian u64. */
+/* Bits of the reserved bytes, read as one big-endian u64. V2 is only for a hybrid torrent: whoever
+ * sends it with a v1 infohash could answer to the v2 one too. libtorrent 2.0.8 closes a connection
+ * that has it for a torrent without a v2 side. */
 #define PBTS_PEER_FEATURE_DHT UINT64_C(0x01)          /* BEP 5 */
 #define PBTS_PEER_FEATURE_FAST UINT64_C(0x04)         /* BEP 6 */
-#define PBTS_PEER_FEATURE_V2 UINT64_C(0x10)           /* BEP 52: a hybrid torrent's v2 side too */
+#define PBTS_PEER_FEATURE_V2 UINT64_C(0x10)           /* BEP 52; see below */
 #define PBTS_PEER_FEATURE_EXTENDED UINT64_C(0x100000) /* BEP 10 */
 
 typedef struct {
