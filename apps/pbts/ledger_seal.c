@@ -166,8 +166,8 @@ static int seal_if_sure(sealing *s) {
     int code = read_ledger(s);
     if (code == PBTS_EXIT_OK) code = check(s);
     if (code != PBTS_EXIT_OK) return code;
-    if (!s->json || !s->yes) print_before(s);
     if (!s->yes) {
+        print_before(s);
         return say_fail(PBTS_EXIT_USAGE, "nothing was done; a seal cannot be taken back: say --yes "
                                          "when you are sure");
     }

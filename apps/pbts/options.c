@@ -26,13 +26,32 @@ static void print_option(const command_option *option, int width) {
     (void)putchar('\n');
 }
 
-static void print_usage(const command_spec *spec) {
-    printf("usage: pbts %s", spec->name);
+enum { USAGE_WIDTH = 92, USAGE_INDENT = 12 };
+
+/* Append a part of the usage line, on a new line when it would be too wide. */
+static int print_part(int column, const char *part) {
+    int len = (int)strlen(part);
+    if (column + len > USAGE_WIDTH) column = printf("\n%*s", USAGE_INDENT, "") - 1;
+    (void)fputs(part, stdout);
+    return column + len;
+}
+
+static void print_usage_line(const command_spec *spec) {
+    char part[128];
+    int column = printf("usage: pbts %s", spec->name);
     for (size_t i = 0; i < spec->option_count; i++) {
         const command_option *option = &spec->options[i];
-        if (option->required) printf(" --%s %s", option->name, option->value);
+        if (!option->required) continue;
+        (void)snprintf(part, sizeof part, " --%s %s", option->name, option->value);
+        column = print_part(column, part);
     }
-    printf("%s [options]\n\n%s\noptions\n", spec->arguments, spec->about);
+    column = print_part(column, spec->arguments);
+    (void)print_part(column, " [options]\n");
+}
+
+static void print_usage(const command_spec *spec) {
+    print_usage_line(spec);
+    printf("\n%s\noptions\n", spec->about);
     static const command_option HELP = { "help", NULL, NULL, NULL, false, "print this" };
     int width = width_of(&HELP);
     for (size_t i = 0; i < spec->option_count; i++) {

@@ -71,7 +71,7 @@ static int do_register(const char *tracker, const char *ca, const char *path, co
     uint8_t iid[PBTS_IID_LEN];
     if (!pbts_uid_is_valid(pbts_span_text(uid))) {
         return say_fail(PBTS_EXIT_USAGE,
-                        "\"%s\" is no user name: 1 to 32 characters of A-Z a-z 0-9 . _ -", uid);
+                        "\"%.40s\" is no user name: 1 to 32 characters of A-Z a-z 0-9 . _ -", uid);
     }
     int code = keyfile_load(&key, path);
     if (code != PBTS_EXIT_OK) return code;

@@ -31,16 +31,20 @@ static int add_file(pbts_torrent_builder *builder, const content *all, size_t in
     pbts_status status =
         pbts_torrent_builder_begin_file(builder, pbts_span_text(file->path), file->length_bytes);
     size_t got;
+    uint64_t left = file->length_bytes;
     while (status == PBTS_OK && (got = fread(chunk, 1, sizeof chunk, in)) > 0) {
         status = pbts_torrent_builder_add(builder, (pbts_span){ chunk, got });
         progress_add(line, got);
+        left -= got < left ? got : left;
     }
     int failed = ferror(in);
     (void)fclose(in);
     if (failed) return say_errno(path);
-    if (status == PBTS_OK) return PBTS_EXIT_OK;
-    return say_fail(PBTS_EXIT_REFUSED, "%s: %s%s", path, pbts_status_text(status),
-                    status == PBTS_MALFORMED ? "; did it change while it was read?" : "");
+    if (status == PBTS_OK && left == 0) return PBTS_EXIT_OK;
+    return say_fail(PBTS_EXIT_REFUSED, "%s: %s", path,
+                    status == PBTS_OK || status == PBTS_MALFORMED
+                        ? "did not stay as it was while it was read"
+                        : pbts_status_text(status));
 }
 
 static int build(pbts_torrent_builder *builder, const content *all, const create_options *how) {
@@ -108,7 +112,7 @@ int pbts_cmd_torrent_create(int argc, char **argv) {
         { "v2", NULL, NULL, &v2, false, "version 2 (SHA-256) only" },
         { "hybrid", NULL, NULL, &hybrid, false, "versions 1 and 2 in one" },
         { "announce", "URL", &announce, NULL, false,
-          "your announce URL; trackers fill in each user's own when they hand the file out" },
+          "your announce URL; trackers fill in each user's own when they hand the\nfile out" },
         { "comment", "TEXT", &comment, NULL, false, "a comment" },
         OPTION_PROGRESS(&how.forced_progress),
     };

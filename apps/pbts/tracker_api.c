@@ -73,7 +73,7 @@ int tracker_iid_of_key(uint8_t iid[static PBTS_IID_LEN], const char *tracker, co
 int tracker_user_key(pbts_bls_public *out, const char *tracker, const char *ca, const char *uid) {
     char path[64];
     if (!pbts_uid_is_valid(pbts_span_text(uid))) {
-        return say_fail(PBTS_EXIT_USAGE, "\"%s\" is no user name: 1 to 32 of A-Z a-z 0-9 . _ -",
+        return say_fail(PBTS_EXIT_USAGE, "\"%.40s\" is no user name: 1 to 32 of A-Z a-z 0-9 . _ -",
                         uid);
     }
     snprintf(path, sizeof path, "/user/%s", uid);

@@ -54,7 +54,7 @@ int pbts_cmd_user_show(int argc, char **argv) {
     if (code != OPTIONS_GO_ON) return code;
     char path[64];
     if (!pbts_uid_is_valid(pbts_span_text(arguments[0]))) {
-        return say_fail(PBTS_EXIT_USAGE, "\"%s\" is no user name", arguments[0]);
+        return say_fail(PBTS_EXIT_USAGE, "\"%.40s\" is no user name", arguments[0]);
     }
     snprintf(path, sizeof path, "/user/%s", arguments[0]);
     const http_request request = { .tracker = tracker, .ca = ca, .method = "GET", .path = path };

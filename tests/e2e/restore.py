@@ -6,7 +6,6 @@ from them: who has what, whose receipts count, and which exports are refused."""
 import os
 import shutil
 import stat
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -267,9 +266,10 @@ def take_over(daemon, helper, old, iid, name):
 
 def sealed_successor(helper, old, exports, folder):
     """The predecessor was sealed: its unreported receipts count here, once."""
-    name, old_iid, helpers = "sealed", exports.iid, s.HELPERS
-    sealed = subprocess.run([str(helpers / "seal"), str(exports.data), "22" * 32], check=False)
-    t.check(f"{name}: the predecessor's ledger is sealed", sealed.returncode == 0)
+    name, old_iid = "sealed", exports.iid
+    sealed = t.pbts("ledger", "seal", "--data", exports.data, "--successor", "none", "--yes",
+                    check_exit=False)
+    t.check(f"{name}: the predecessor's ledger is sealed", sealed.returncode == 0, sealed.stderr)
     at = folder / "sealed"
     at.mkdir()
     final = Exports(old_at(old, t.Daemon(data=exports.data)), at)
