@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "config.h"
+#include "downloads.h"
 #include "log.h"
 #include "metrics.h"
 #include "rest_limit.h"
@@ -37,6 +38,7 @@ struct app {
     pbts_tracker *tracker;                     /* usable from any thread, commits apart */
     pthread_mutex_t locks[PBTS_TRACKER_LOCKS]; /* behind the tracker's lock seam */
     struct committer *committer;
+    struct downloads downloads;
     struct http_server *http;
     struct workers *workers;
     char admin_token[ADMIN_TOKEN_LEN + 1]; /* secret; compare with app_is_admin_token only */

@@ -32,6 +32,7 @@ static pbts_refusal apply(pbts_commit *commit, struct commit_op *op) {
     case COMMIT_SET_TOTALS:
         return pbts_commit_set_totals(commit, op->user_no, op->up_bytes, op->down_bytes);
     case COMMIT_MIGRATE: return pbts_commit_migrate(commit, &op->number, op->uid);
+    case COMMIT_DOWNLOADS: return pbts_commit_downloads(commit);
     }
     return PBTS_REFUSAL_INTERNAL;
 }

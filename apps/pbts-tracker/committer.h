@@ -20,7 +20,8 @@ enum commit_kind {
     COMMIT_TORRENT,
     COMMIT_ROTATE,
     COMMIT_SET_TOTALS,
-    COMMIT_MIGRATE
+    COMMIT_MIGRATE,
+    COMMIT_DOWNLOADS
 };
 
 /* One operation; the caller's storage, borrowed (with all that it points at) until `done`. */

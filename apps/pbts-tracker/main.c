@@ -114,6 +114,7 @@ static void run(struct app *app, int signals, const struct arguments *arguments)
         FD_SET(signals, &readable);
         (void)select(signals + 1, &readable, NULL, NULL, &wait);
         tick(app);
+        downloads_tick(app, app_now().mono_s);
         if (read(signals, &info, sizeof info) != (ssize_t)sizeof info) continue;
         if (info.ssi_signo != SIGHUP) return;
         reload(app, arguments->count, arguments->values, arguments->environment);
@@ -136,6 +137,7 @@ static void stop(struct app *app) {
     http_server_quiesce(app->http);
     workers_stop(app->workers, 2000);
     wait_for_requests(app, until_us);
+    downloads_flush(app, until_us);
     uint64_t now_us = pbts_clock_mono_us();
     committer_stop(app->committer,
                    now_us < until_us ? (unsigned)((until_us - now_us) / 1000000) : 0);

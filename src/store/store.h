@@ -15,7 +15,7 @@ typedef enum {
     PBTS_TABLE_UIDS,       /* uid_hash[32] -> u32 user_no */
     PBTS_TABLE_KEYS,       /* SHA-256(pk)[32] -> u32 user_no */
     PBTS_TABLE_TORRENTS,   /* u32 torrent_no -> torrent row */
-    PBTS_TABLE_INFOHASHES, /* infohash[20] -> u32 torrent_no, u8 version */
+    PBTS_TABLE_INFOHASHES, /* infohash[20] -> u32 torrent_no, u8 version, u32 downloaded */
     PBTS_TABLE_METAINFO,   /* u32 torrent_no -> the .torrent file */
     PBTS_TABLE_PIECES,     /* u32 torrent_no -> piece hashes and sizes, see tracker/ */
     PBTS_TABLE_CLAIMS,     /* u32 period, receiver, sender, torrent, u16 part -> bitmap */

@@ -62,6 +62,7 @@ static void commit_free(pbts_commit *commit) {
     pbts_number_map_deinit(&commit->touched_map);
     pbts_release(mem, commit->touched);
     pbts_release(mem, commit->new_torrents);
+    pbts_release(mem, commit->downloads);
     pbts_release(mem, commit);
 }
 
@@ -190,6 +191,7 @@ static void publish(pbts_commit *commit, const pbts_ledger_head *head) {
     if (commit->torrents > atomic_load(&tracker->torrent_count)) {
         atomic_store(&tracker->torrent_count, commit->torrents);
     }
+    pbts_commit_downloads_publish(commit);
     atomic_store(&tracker->claims_from_period, commit->claims_from_period);
     atomic_fetch_add(&tracker->credited_bytes, commit->credited_bytes);
     atomic_fetch_add(&tracker->held_bytes, (uint64_t)commit->held_change_bytes);

@@ -31,8 +31,10 @@ struct pbts_commit {
     uint64_t held_order, held_order_first; /* of the next HELD row; ascends over all commits */
     uint64_t credited_bytes;
     int64_t held_change_bytes;
-    uint32_t claims_from_period; /* published with the rest */
-    uint32_t release_steps;      /* HELD rows released so far, bounded */
+    uint32_t claims_from_period;     /* published with the rest */
+    uint32_t release_steps;          /* HELD rows released so far, bounded */
+    pbts_swarm_downloads *downloads; /* counts that the store gets; NULL: none */
+    size_t download_count;
 };
 
 /* The index of a user among the touched; loads the balance at first touch. NOT_FOUND, store errors.
@@ -79,5 +81,8 @@ PBTS_MUST_USE pbts_status pbts_commit_claim_put(pbts_commit *commit, const pbts_
 void pbts_claim_deinit(pbts_commit *commit, pbts_claim *claim);
 /* Delete claims of periods that no receipt can name any more; bounded work. */
 PBTS_MUST_USE pbts_status pbts_commit_forget_claims(pbts_commit *commit);
+
+/* The store has the commit's counts of downloads: tell the swarms. */
+void pbts_commit_downloads_publish(pbts_commit *commit);
 
 #endif

@@ -2,16 +2,6 @@
 #include "base/assert.h"
 #include "tracker/commit_state.h"
 
-static pbts_status put_infohash(pbts_commit *commit, const uint8_t *infohash, uint32_t torrent_no,
-                                uint8_t version) {
-    uint8_t value[5];
-    pbts_writer writer = pbts_writer_over(value, sizeof value);
-    pbts_write_u32(&writer, torrent_no);
-    pbts_write_u8(&writer, version);
-    return pbts_txn_put(commit->txn, PBTS_TABLE_INFOHASHES,
-                        (pbts_span){ infohash, PBTS_INFOHASH_LEN }, PBTS_SPAN_OF(value));
-}
-
 static pbts_torrent torrent_of(const pbts_commit *commit, uint32_t torrent_no, uint32_t user_no,
                                const pbts_metainfo *meta) {
     pbts_torrent torrent = {
@@ -43,16 +33,18 @@ static pbts_status known(pbts_commit *commit, bool *out, const uint8_t *infohash
 static pbts_status put_all(pbts_commit *commit, const pbts_torrent *torrent,
                            const pbts_metainfo *meta) {
     uint8_t key[4];
+    pbts_infohash_row row = { .torrent_no = torrent->torrent_no };
     pbts_key_u32(key, torrent->torrent_no);
     PBTS_TRY(pbts_torrent_row_put(commit->txn, torrent));
     PBTS_TRY(pbts_pieces_put(commit->txn, commit->tracker->mem, torrent->torrent_no, meta));
     PBTS_TRY(pbts_txn_put(commit->txn, PBTS_TABLE_METAINFO, PBTS_SPAN_OF(key),
                           pbts_metainfo_bytes(meta)));
     if (torrent->has_v1) {
-        PBTS_TRY(put_infohash(commit, torrent->infohash_v1, torrent->torrent_no, 1));
+        PBTS_TRY(pbts_infohash_row_put(commit->txn, torrent->infohash_v1, &row));
     }
     if (torrent->has_v2) {
-        PBTS_TRY(put_infohash(commit, torrent->infohash_v2, torrent->torrent_no, 2));
+        row.is_v2 = true;
+        PBTS_TRY(pbts_infohash_row_put(commit->txn, torrent->infohash_v2, &row));
     }
     return PBTS_OK;
 }

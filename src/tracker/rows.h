@@ -4,15 +4,16 @@
  *  USERS    u8 version=1, u8 has_key, u8 uid_len, uid[32], key[96], key_raw[192], i64 granted,
  *           u64 registered_unix_s, u32 uploads
  *  TORRENTS u8 version=1, u8 has_v1|has_v2<<1, infohash_v1[20], infohash_v2[32], u32 piece_length,
- *           u32 piece_count, u64 total_bytes, u32 uploader, u64 added_unix_s, u32 downloaded,
- *           u8 name_len, name
- *  PIECES   u8 versions (1 v1, 2 v2), u32 piece_length, u32 piece_count, u32 irregular count,
- *           {u32 index, u32 bytes} ascending for each piece that is shorter than piece_length,
- *           piece_count * 20 bytes of SHA-1 (v1), piece_count * 32 bytes (v2)
- *  HELD     key u32 receiver, u64 order; value u32 sender, u64 bytes
- *  CLAIMS   key u32 period, u32 receiver, u32 sender, u32 torrent, u16 part; value the bitmap of
- * the part's PBTS_CLAIMS_PART_PIECES pieces (of the torrent's last part fewer). Parts without a
- * claimed piece have no row
+ *           u32 piece_count, u64 total_bytes, u32 uploader, u64 added_unix_s, u8 name_len,
+ *           name
+ *  INFOHASHES key infohash[20]; value u32 torrent, u8 version (1 v1, 2 v2), u32 downloaded: a
+ * hybrid's infohashes are two swarms, each with its own count PIECES   u8 versions (1 v1, 2 v2),
+ * u32 piece_length, u32 piece_count, u32 irregular count, {u32 index, u32 bytes} ascending for each
+ * piece that is shorter than piece_length, piece_count * 20 bytes of SHA-1 (v1), piece_count * 32
+ * bytes (v2) HELD     key u32 receiver, u64 order; value u32 sender, u64 bytes CLAIMS   key u32
+ * period, u32 receiver, u32 sender, u32 torrent, u16 part; value the bitmap of the part's
+ * PBTS_CLAIMS_PART_PIECES pieces (of the torrent's last part fewer). Parts without a claimed piece
+ * have no row
  */
 #ifndef PBTS_TRACKER_ROWS_H
 #define PBTS_TRACKER_ROWS_H
@@ -48,6 +49,18 @@ PBTS_MUST_USE pbts_status pbts_torrent_row_get(pbts_txn *txn, pbts_torrent *out,
 PBTS_MUST_USE pbts_status pbts_torrent_row_decode(pbts_torrent *out, pbts_span key,
                                                   pbts_span value);
 PBTS_MUST_USE pbts_status pbts_torrent_row_put(pbts_txn *txn, const pbts_torrent *torrent);
+typedef struct {
+    uint32_t torrent_no;
+    bool is_v2;
+    uint32_t downloaded;
+} pbts_infohash_row;
+
+PBTS_MUST_USE pbts_status pbts_infohash_row_decode(pbts_infohash_row *out, pbts_span value);
+PBTS_MUST_USE pbts_status pbts_infohash_row_get(pbts_txn *txn, pbts_infohash_row *out,
+                                                const uint8_t infohash[static PBTS_INFOHASH_LEN]);
+PBTS_MUST_USE pbts_status pbts_infohash_row_put(pbts_txn *txn,
+                                                const uint8_t infohash[static PBTS_INFOHASH_LEN],
+                                                const pbts_infohash_row *row);
 /* Infohash (either version) -> number and whether it is the v2 one. */
 PBTS_MUST_USE pbts_status pbts_torrent_no_get(pbts_txn *txn, uint32_t *out, bool *v2,
                                               const uint8_t infohash[static PBTS_INFOHASH_LEN]);

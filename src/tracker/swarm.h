@@ -78,8 +78,21 @@ PBTS_MUST_USE pbts_status pbts_swarms_scrape(pbts_swarms *swarms, pbts_swarm_res
  * that any call named. A peer is gone expire_after_s after its last announce, to the second. */
 bool pbts_swarms_tick(pbts_swarms *swarms, uint64_t now_s);
 
+/* ---- completed downloads, which are counted here and kept in the store ---- */
+
+typedef struct {
+    uint8_t infohash[20];
+    uint32_t downloaded;
+} pbts_swarm_downloads;
+/* Torrents whose count is newer than the store's: up to `capacity` of them, returns how many. Looks
+ * at every torrent when there is one, and at none when there is none. */
+size_t pbts_swarms_downloads(const pbts_swarms *swarms, pbts_swarm_downloads *out, size_t capacity);
+/* The store has this count now. */
+void pbts_swarms_downloads_stored(pbts_swarms *swarms, const pbts_swarm_downloads *count);
+
 typedef struct {
     uint64_t torrents, peers, seeders; /* identities */
+    uint64_t unstored;                 /* torrents that pbts_swarms_downloads would give */
     uint64_t memory_bytes;             /* all that was asked of `mem` */
 } pbts_swarms_stats;
 void pbts_swarms_stats_read(const pbts_swarms *swarms, pbts_swarms_stats *out);

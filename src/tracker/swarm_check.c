@@ -109,10 +109,13 @@ void pbts_swarms_check(const pbts_swarms *swarms) {
     totals sum = { .bytes = sizeof *swarms + swarms->wheel_len * sizeof *swarms->wheel +
                             pbts_swarm_table_bytes(&swarms->torrents) };
     pbts_swarm_table_check(&swarms->torrents);
+    uint32_t unstored = 0;
     for (uint32_t i = 0; i < swarms->torrents.count; i++) {
         const pbts_swarm_entry *torrent = pbts_swarm_table_at(&swarms->torrents, i);
         if (torrent->swarm != NULL) check_swarm(swarms, torrent->swarm, &sum);
+        unstored += torrent->downloaded != torrent->stored;
     }
+    assert(unstored == swarms->unstored);
     assert(sum.peers == swarms->peers && sum.seeders == swarms->seeders);
     assert(sum.bytes == swarms->heap.used_bytes);
     check_wheel(swarms, sum.swarms);

@@ -166,6 +166,12 @@ static bool is_known_seeder(const visitor *v, uint32_t pos) {
     return pbts_peer_set_record(set, pos)->flags & PBTS_PEER_SEEDER;
 }
 
+static void count_download(pbts_swarms *swarms, pbts_swarm_entry *torrent) {
+    if (torrent->downloaded == UINT32_MAX) return;
+    if (torrent->downloaded == torrent->stored) swarms->unstored++;
+    torrent->downloaded++;
+}
+
 pbts_status pbts_swarm_join(pbts_swarms *swarms, pbts_swarm *swarm, uint32_t *pos,
                             pbts_peer_ident who, const pbts_swarm_update *update) {
     visitor v = { .swarms = swarms, .swarm = swarm, .who = who, .role = role_of(update) };
@@ -183,6 +189,6 @@ pbts_status pbts_swarm_join(pbts_swarms *swarms, pbts_swarm *swarm, uint32_t *po
     } else {
         PBTS_TRY(join(&v, pos, update->known_only));
     }
-    if (downloads && swarm->torrent->downloaded < UINT32_MAX) swarm->torrent->downloaded++;
+    if (downloads) count_download(swarms, swarm->torrent);
     return PBTS_OK;
 }

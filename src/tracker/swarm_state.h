@@ -45,6 +45,7 @@ struct pbts_swarms {
     uint32_t wheel_len;
     pbts_swarm **wheel;
     uint64_t peers, seeders;
+    uint32_t unstored; /* torrents whose count of downloads is newer than the store's */
 };
 
 static inline pbts_peer_set *pbts_swarm_other(pbts_swarm *swarm, const pbts_peer_set *set) {

@@ -92,7 +92,9 @@ pbts_status pbts_swarm_table_add(pbts_swarm_table *table, pbts_swarm_heap *heap,
     /* Last, because a block counts as present only through the entries in it. */
     PBTS_TRY(reserve_entry(table, heap));
     pbts_swarm_entry *entry = pbts_swarm_table_at(table, table->count);
-    *entry = (pbts_swarm_entry){ .torrent_no = torrent_no, .downloaded = downloaded };
+    *entry = (pbts_swarm_entry){ .torrent_no = torrent_no,
+                                 .downloaded = downloaded,
+                                 .stored = downloaded };
     memcpy(entry->infohash, infohash, 20);
     table->count++;
     put_slot(table->slots, table->slots_len - 1,

@@ -14,8 +14,8 @@ typedef struct {
     uint8_t infohash[20];
     uint32_t torrent_no;
     uint32_t downloaded;      /* completed downloads, saturating */
-    uint32_t main;            /* its own entry number, or that of the torrent it is an alias of */
-    struct pbts_swarm *swarm; /* NULL while it has no peers; never set in an alias */
+    uint32_t stored;          /* what the store has of them */
+    struct pbts_swarm *swarm; /* NULL while it has no peers */
 } pbts_swarm_entry;
 
 typedef struct {

@@ -173,11 +173,31 @@ pbts_status pbts_swarms_scrape(pbts_swarms *swarms, pbts_swarm_result *out,
     return PBTS_OK;
 }
 
+size_t pbts_swarms_downloads(const pbts_swarms *swarms, pbts_swarm_downloads *out,
+                             size_t capacity) {
+    size_t found = 0, wanted = swarms->unstored < capacity ? swarms->unstored : capacity;
+    for (uint32_t i = 0; i < swarms->torrents.count && found < wanted; i++) {
+        const pbts_swarm_entry *torrent = pbts_swarm_table_at(&swarms->torrents, i);
+        if (torrent->downloaded == torrent->stored) continue;
+        out[found].downloaded = torrent->downloaded;
+        memcpy(out[found++].infohash, torrent->infohash, sizeof out->infohash);
+    }
+    return found;
+}
+
+void pbts_swarms_downloads_stored(pbts_swarms *swarms, const pbts_swarm_downloads *count) {
+    pbts_swarm_entry *torrent = pbts_swarm_table_find(&swarms->torrents, count->infohash);
+    if (torrent == NULL || torrent->downloaded == torrent->stored) return;
+    torrent->stored = count->downloaded;
+    if (torrent->downloaded == torrent->stored) swarms->unstored--;
+}
+
 void pbts_swarms_stats_read(const pbts_swarms *swarms, pbts_swarms_stats *out) {
     *out = (pbts_swarms_stats){
         .torrents = swarms->torrents.count,
         .peers = swarms->peers,
         .seeders = swarms->seeders,
+        .unstored = swarms->unstored,
         .memory_bytes = swarms->heap.used_bytes,
     };
 }

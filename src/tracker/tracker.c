@@ -211,15 +211,16 @@ static pbts_status load_torrent(pbts_tracker *tracker, pbts_span key, pbts_span 
     if (torrent.torrent_no > atomic_load(&tracker->torrent_count)) {
         atomic_store(&tracker->torrent_count, torrent.torrent_no);
     }
-    /* A hybrid's clients announce both infohashes (BEP 52), each a swarm of its own. */
-    const uint8_t *hashes[2] = { torrent.has_v1 ? torrent.infohash_v1 : NULL,
-                                 torrent.has_v2 ? torrent.infohash_v2 : NULL };
-    for (size_t i = 0; i < 2; i++) {
-        if (hashes[i] == NULL) continue;
-        pbts_swarms *shard = tracker->shards[pbts_tracker_shard(tracker, hashes[i])];
-        PBTS_TRY(pbts_swarms_add(shard, hashes[i], torrent.torrent_no, torrent.downloaded));
-    }
     return PBTS_OK;
+}
+
+/* A hybrid's clients announce both infohashes (BEP 52), each a swarm of its own. */
+static pbts_status load_infohash(pbts_tracker *tracker, pbts_span key, pbts_span value) {
+    pbts_infohash_row row;
+    if (key.len != PBTS_INFOHASH_LEN) return PBTS_CORRUPT;
+    PBTS_TRY(pbts_infohash_row_decode(&row, value));
+    pbts_swarms *shard = tracker->shards[pbts_tracker_shard(tracker, key.data)];
+    return pbts_swarms_add(shard, key.data, row.torrent_no, row.downloaded);
 }
 
 static pbts_status load_account_row(pbts_tracker *tracker, pbts_txn *txn, pbts_span key,
@@ -236,6 +237,11 @@ static pbts_status load_torrent_row(pbts_tracker *tracker, pbts_txn *txn, pbts_s
                                     pbts_span value) {
     (void)txn;
     return load_torrent(tracker, key, value);
+}
+static pbts_status load_infohash_row(pbts_tracker *tracker, pbts_txn *txn, pbts_span key,
+                                     pbts_span value) {
+    (void)txn;
+    return load_infohash(tracker, key, value);
 }
 
 static pbts_status load_table(pbts_tracker *tracker, pbts_txn *txn, pbts_table table,
@@ -263,6 +269,8 @@ static pbts_status load_all(pbts_tracker *tracker) {
     if (status == PBTS_OK) status = load_table(tracker, txn, PBTS_TABLE_ACCOUNTS, load_account_row);
     if (status == PBTS_OK) status = load_table(tracker, txn, PBTS_TABLE_HELD, load_held_row);
     if (status == PBTS_OK) status = load_table(tracker, txn, PBTS_TABLE_TORRENTS, load_torrent_row);
+    if (status == PBTS_OK)
+        status = load_table(tracker, txn, PBTS_TABLE_INFOHASHES, load_infohash_row);
     pbts_txn_abort(txn);
     return status;
 }
@@ -398,6 +406,7 @@ void pbts_tracker_stats_read(pbts_tracker *tracker, pbts_tracker_stats *out) {
         pbts_lock_leave(&tracker->lock, i);
         stats.peers += shard.peers;
         stats.seeders += shard.seeders;
+        stats.unstored_downloads += shard.unstored;
         stats.swarm_memory_bytes += shard.memory_bytes;
     }
     *out = stats;

@@ -257,6 +257,7 @@ typedef struct {
     uint64_t users, torrents, peers, seeders, swarm_memory_bytes;
     uint64_t credited_bytes, held_bytes; /* since start, and now */
     uint64_t ledger_sequence, ledger_unix_s, store_used_bytes;
+    uint64_t unstored_downloads; /* torrents whose count of downloads is newer than the store's */
 } pbts_tracker_stats;
 void pbts_tracker_stats_read(pbts_tracker *tracker, pbts_tracker_stats *out);
 
@@ -346,6 +347,11 @@ pbts_refusal pbts_commit_set_totals(pbts_commit *commit, uint32_t user_no, uint6
                                     uint64_t down_bytes);
 /* Copy a user from the predecessor's ledger (first touch does so by itself in registration). */
 pbts_refusal pbts_commit_migrate(pbts_commit *commit, uint32_t *user_no, pbts_span uid);
+/* Put counts of completed downloads that changed into the store, PBTS_COMMIT_DOWNLOADS_MAX of them
+ * at most; a second call in one commit does nothing. They are no money: a host that does this once
+ * a minute loses a minute of them in a crash. */
+enum { PBTS_COMMIT_DOWNLOADS_MAX = 4096 };
+pbts_refusal pbts_commit_downloads(pbts_commit *commit);
 /* One ledger entry for all that changed, then the store's commit (fsync), then memory.
  * PBTS_OK: all durable and visible. Anything else: nothing happened. Frees the commit either way.
  */

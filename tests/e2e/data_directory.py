@@ -2,13 +2,15 @@
 # build: asan
 # timeout: 120
 """What the data directory may lack and what not: the tracker's key is never made anew for a ledger
-that is there, and a start that was cut short is simply done again."""
+that is there, and a start that was cut short is simply done again. And what outlives a stop."""
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import pbts_test as t
+import signing as s
 
 NEEDS_A_PERSON = 3
 
@@ -65,6 +67,35 @@ def cut_short(daemon):
     daemon.stop()
 
 
+def announce(daemon, user, torrent, peer, left, event):
+    return t.http(f"{user.announce}?info_hash={quote(bytes.fromhex(torrent))}&port=6881&compact=1"
+                  f"&peer_id={quote(peer)}&uploaded=0&downloaded=0&left={left}&event={event}").body
+
+
+def downloads():
+    """What scrape says of completed downloads outlives a stop, and what came just before it."""
+    daemon = t.Daemon(name="downloads").start()
+    user, torrent = t.User(daemon, "dora"), s.Torrent("downloads")
+    daemon.post("/torrents", torrent.bytes, headers=daemon.admin())
+    scrape = user.announce.replace("/announce/", "/scrape/") + "?info_hash=" + quote(
+        bytes.fromhex(torrent.infohash))
+    for round_ in (1, 2):
+        for n in range(3):
+            peer = b"-XX0001-%d%d" % (round_, n) + b"d" * 10
+            announce(daemon, user, torrent.infohash, peer, 1000, "started")
+            announce(daemon, user, torrent.infohash, peer, 0, "completed")
+        t.check(f"a scrape counts downloads (round {round_})",
+                b"10:downloadedi%de" % (3 * round_) in t.http(scrape).body, t.http(scrape))
+        t.check("the daemon stops in order", daemon.stop() == 0)
+        daemon.start()
+        t.check(f"and knows the count when it is back (round {round_})",
+                b"8:completei0e10:downloadedi%de10:incompletei0e" % (3 * round_) in
+                t.http(scrape).body, t.http(scrape))
+    page = daemon.get("/torrents", headers=daemon.admin()).json()
+    t.check("so does the list of torrents", page["torrents"][0]["downloaded"] == 6, page)
+    daemon.stop()
+
+
 def main():
     daemon = t.Daemon(name="keys").start()
     user = t.User(daemon, "alice")
@@ -80,6 +111,7 @@ def main():
             daemon.get("/config", headers=daemon.admin()).status == 200)
     daemon.stop()
     cut_short(t.Daemon(data=t.TMP / "cut"))
+    downloads()
     t.finish()
 
 

@@ -95,8 +95,7 @@ static void a_torrent_row_with_the_longest_name_comes_back(void **state) {
                              .added_unix_s = 1,
                              .piece_length = 2,
                              .piece_count = 3,
-                             .uploader_no = 4,
-                             .downloaded = 6 },
+                             .uploader_no = 4 },
                  back;
     memset(torrent.name, 'n', 255);
     memset(torrent.infohash_v1, 1, 20);
@@ -152,12 +151,22 @@ static void a_damaged_number_of_an_infohash_is_damage(void **state) {
     assert_int_equal(pbts_torrent_no_get(txn, &number, &v2, infohash), PBTS_OK);
     assert_int_equal(number, 1);
     assert_false(v2);
-    for (size_t len = 0; len < 8; len++) {
-        if (len == 5) continue;
-        assert_int_equal(pbts_txn_put(txn, PBTS_TABLE_INFOHASHES, (pbts_span){ infohash, 20 },
-                                      (pbts_span){ (const uint8_t *)"\0\0\0\1\1\0\0", len }),
-                         PBTS_OK);
+    for (size_t len = 0; len < 12; len++) {
+        if (len == 9) continue;
+        assert_int_equal(
+            pbts_txn_put(txn, PBTS_TABLE_INFOHASHES, (pbts_span){ infohash, 20 },
+                         (pbts_span){ (const uint8_t *)"\0\0\0\1\1\0\0\0\2\0\0", len }),
+            PBTS_OK);
         assert_int_equal(pbts_torrent_no_get(txn, &number, &v2, infohash), PBTS_CORRUPT);
+    }
+    for (uint8_t version = 0; version < 5; version++) {
+        const uint8_t value[9] = { 0, 0, 0, 1, version, 0, 0, 0, 2 };
+        assert_int_equal(pbts_txn_put(txn, PBTS_TABLE_INFOHASHES, (pbts_span){ infohash, 20 },
+                                      PBTS_SPAN_OF(value)),
+                         PBTS_OK);
+        assert_int_equal(pbts_torrent_no_get(txn, &number, &v2, infohash),
+                         version == 1 || version == 2 ? PBTS_OK : PBTS_CORRUPT);
+        assert_int_equal(v2, version >= 2); /* of the last that was good */
     }
     pbts_txn_abort(txn);
     world_free(w);
@@ -180,6 +189,8 @@ static void an_instance_with_damaged_rows_does_not_open(void **state) {
         size_t value_len;
     } damages[] = {
         { PBTS_TABLE_TORRENTS, "\0\0\0\7", 4, "short", 5 },
+        { PBTS_TABLE_INFOHASHES, "\0\0\0\7", 4, "\0\0\0\1\1\0\0\0\2", 9 },
+        { PBTS_TABLE_INFOHASHES, "12345678901234567890", 20, "\0\0\0\1\1", 5 },
         { PBTS_TABLE_ACCOUNTS, "short", 5, "x", 1 },
         { PBTS_TABLE_USERS, "\0\0\0\1", 4, "x", 1 },
         { PBTS_TABLE_HELD, "\0\0\0\1\0\0\0\0\0\0\0\1", 12, "\0\0\0\1", 4 },
