@@ -89,9 +89,10 @@ typedef struct {
     uint64_t credited_bytes; /* as the tracker said */
 } pbts_journal_stats;
 void pbts_journal_stats_read(const pbts_journal *journal, pbts_journal_stats *out);
-/* Walk the refused and the waiting, oldest first: i from 0; PBTS_NOT_FOUND at the end. */
-PBTS_MUST_USE pbts_status pbts_journal_item_at(const pbts_journal *journal, size_t i,
-                                               pbts_journal_item *item,
-                                               pbts_journal_outcome *outcome, pbts_span *reason);
+/* Walk the refused and the waiting, oldest first: the first with a number above `after`.
+ * PBTS_NOT_FOUND at the end. `reason` is borrowed, and empty unless it was refused. */
+PBTS_MUST_USE pbts_status pbts_journal_next(const pbts_journal *journal, pbts_journal_item *item,
+                                            pbts_journal_outcome *outcome, pbts_span *reason,
+                                            uint64_t after);
 
 #endif
