@@ -54,7 +54,7 @@ int content_place_find(content_place *out, const pbts_metainfo *meta, const char
     below.is_file = false;
     *out = named;
     if (named.is_file) return PBTS_EXIT_OK;
-    if (!join(below.root, data, pbts_metainfo_name(meta))) return PBTS_EXIT_OK;
+    if (!join(below.root, named.root, pbts_metainfo_name(meta))) return PBTS_EXIT_OK;
     if (stat(below.root, &info) != 0 || !S_ISDIR(info.st_mode)) return PBTS_EXIT_OK;
     if (files_at(&below, meta) > files_at(&named, meta)) *out = below;
     return PBTS_EXIT_OK;
