@@ -208,7 +208,7 @@ static int list_page(json_t **torrents, uint64_t *after, const char *tracker, co
 static int list(const char *tracker, const char *ca, const keyfile *key, json_t *all) {
     uint64_t after = 0;
     for (size_t total = 0; total < LIST_MAX;) {
-        json_t *page;
+        json_t *page = NULL;
         int code = list_page(&page, &after, tracker, ca, key);
         if (code != PBTS_EXIT_OK) return code;
         size_t count = json_array_size(page);
