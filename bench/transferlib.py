@@ -76,42 +76,14 @@ def wait_for(condition, seconds, what, every=0.005):
     raise RuntimeError(f"{what}: not within {seconds} s")
 
 
-class Ours:
-    """pbts-peer, with receipts of one form or none."""
-
-    def __init__(self, options, form, folder, address, port, user, flags):
-        self.options, self.form, self.folder, self.flags = options, form, Path(folder), flags
-        self.address, self.port, self.user, self.process = address, port, user, None
-        self.folder.mkdir(parents=True)
-        self.log = self.folder / "log"
-
-    def start(self):
-        pass
-
-    def add(self, torrent, directory):
-        import pbts_test as t
-        command = "seed" if "source" in str(directory) else "get"
-        more = [] if command == "seed" else ["--seed"]
-        self.process = t.start(
-            [f"{self.options.bin}/pbts-peer", command, str(torrent), "--dir", str(directory),
-             "--key", str(self.user.key), "--state", str(self.folder / "state"), "--bind",
-             self.address, "--port", str(self.port), "--receipts", self.form, "--legacy-peers",
-             "serve" if self.form == "off" else "refuse", *more, *self.flags], self.log)
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-
-def new_client(options, name, folder, address, port, user, flags):
+def new_client(name, folder, address, port, user, flags):
     import clients
+    import our_peer
     if name.startswith("ours-"):
-        return Ours(options, name[5:], folder, address, port, user, flags)
+        form = name[5:]
+        legacy = "serve" if form == "off" else "refuse"
+        return our_peer.OurPeer(folder, address, port, user, "--receipts", form, "--legacy-peers",
+                                legacy, *flags)
     kind = {c.name: c for c in clients.ALL}[name]
     return kind(folder, address, port)
 
@@ -162,13 +134,13 @@ def transfer(options, name, torrent, users, number, flags=()):
     base = t.TMP / f"run{number}"
     target = base / "target"
     target.mkdir(parents=True)
-    seeder = new_client(options, name, base / "seeder", SEEDER, 20000 + 20 * number,
+    seeder = new_client(name, base / "seeder", SEEDER, 20000 + 20 * number,
                         users[0], ())
-    leecher = new_client(options, name, base / "leecher", LEECHER, 20010 + 20 * number,
+    leecher = new_client(name, base / "leecher", LEECHER, 20010 + 20 * number,
                          users[1], flags)
     try:
         seeder.start()
-        seeder.add(torrent["files"][0], torrent["source"])
+        getattr(seeder, "seed", seeder.add)(torrent["files"][0], torrent["source"])
         wait_for(lambda: scrape(torrent)[0] == 1, 60, f"{name}: the seeder announces", 0.1)
         time.sleep(1)
         leecher.start()

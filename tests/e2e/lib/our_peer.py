@@ -1,0 +1,67 @@
+"""pbts-peer as a client among the others (lib/clients.py), with a user's key."""
+import json
+import re
+import subprocess
+
+import clients
+import pbts_test as t
+
+
+class OurPeer(clients.Client):
+    name = "pbts-peer"
+
+    def __init__(self, folder, address, port, user, *flags):
+        super().__init__(folder, address, port)
+        self.user, self.flags = user, list(flags)
+
+    def command(self, what, torrent, directory):
+        return [str(t.BIN / "pbts-peer"), what, str(torrent), "--dir", str(directory), "--key",
+                str(self.user.key), "--state", str(self.folder / "state"), "--bind", self.address,
+                "--port", str(self.port), "--json", *self.flags]
+
+    def seed(self, torrent, directory):
+        self.process = t.start(self.command("seed", torrent, directory), self.log)
+        return self
+
+    def get(self, torrent, directory, *more):
+        """Downloads, and then seeds until it is stopped."""
+        command = [*self.command("get", torrent, directory), "--seed", *more]
+        self.process = t.start(command, self.log)
+        return self
+
+    def add(self, torrent, directory):
+        return self.get(torrent, directory)
+
+    def text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def events(self, name):
+        """Its log's JSON lines of one event."""
+        found = []
+        for line in self.text().splitlines():
+            if line.startswith("{"):
+                event = json.loads(line)
+                if event.get("event") == name:
+                    found.append(event)
+        return found
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds=60):
+        """A graceful end, with everything reported; the exit status."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode
+
+
+def infohash_of(torrent):
+    return re.search(r"\b[0-9a-f]{40}\b", t.pbts("torrent", "show", torrent).stdout)[0]
