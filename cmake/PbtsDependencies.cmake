@@ -8,6 +8,7 @@ pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(SECP256K1 REQUIRED IMPORTED_TARGET libsecp256k1)
 pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
+pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 
 # blst: a system one, or the one tools/fetch_blst.sh built from the pinned tarball.
@@ -34,7 +35,10 @@ set(PBTS_LIBS_net Threads::Threads)
 set(PBTS_LIBS_pbts-tracker PkgConfig::MICROHTTPD PkgConfig::JANSSON PkgConfig::INIH
     PkgConfig::CRYPTO Threads::Threads)
 set(PBTS_LIBS_pbts PkgConfig::CURL PkgConfig::JANSSON PkgConfig::CRYPTO Threads::Threads)
+# pbts-peer is built on what pbts is made of: options, messages, files, keys, requests.
+set(PBTS_LIBS_pbts-peer pbts_parts PkgConfig::LIBUV PkgConfig::CURL PkgConfig::JANSSON Threads::Threads)
 # Tests of a program link what it is made of.
 set(PBTS_LIBS_test_daemon pbts-tracker_parts)
 set(PBTS_LIBS_test_pbts pbts_parts)
+set(PBTS_LIBS_test_peerapp pbts-peer_parts)
 set(PBTS_LIBS_fuzz_config pbts-tracker_parts)

@@ -27,6 +27,7 @@ libmicrohttpd-dev|pc:libmicrohttpd
 libcurl4-openssl-dev|pc:libcurl
 libjansson-dev|pc:jansson
 libinih-dev|pc:inih
+libuv1-dev|pc:libuv
 libsecp256k1-dev|pc:libsecp256k1
 nodejs|cmd:node
 npm|cmd:npm

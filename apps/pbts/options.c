@@ -38,7 +38,7 @@ static int print_part(int column, const char *part) {
 
 static void print_usage_line(const command_spec *spec) {
     char part[128];
-    int column = printf("usage: pbts %s", spec->name);
+    int column = printf("usage: %s %s", say_program, spec->name);
     for (size_t i = 0; i < spec->option_count; i++) {
         const command_option *option = &spec->options[i];
         if (!option->required) continue;
@@ -64,8 +64,8 @@ static void print_usage(const command_spec *spec) {
 }
 
 static int usage_error(const command_spec *spec, const char *what, const char *name) {
-    return say_fail(PBTS_EXIT_USAGE, "%s: %s%s; see \"pbts %s --help\"", spec->name, what, name,
-                    spec->name);
+    return say_fail(PBTS_EXIT_USAGE, "%s: %s%s; see \"%s %s --help\"", spec->name, what, name,
+                    say_program, spec->name);
 }
 
 static int check(const command_spec *spec, const bool *given, int arguments) {

@@ -26,7 +26,7 @@ typedef struct {
     int arguments_min, arguments_max;
 } command_spec;
 
-enum { OPTIONS_GO_ON = -1, OPTIONS_MAX = 24 };
+enum { OPTIONS_GO_ON = -1, OPTIONS_MAX = 40 };
 
 /* OPTIONS_GO_ON with `*arguments` at the first that is no option (NULL after the last), or the exit
  * code: --help was asked for and printed, or something was wrong and said. argv[0] is not looked

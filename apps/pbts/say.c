@@ -9,6 +9,8 @@
 
 enum { MESSAGE_MAX = 16384 };
 
+const char *say_program = "pbts";
+
 void say_clean(FILE *out, pbts_span text) {
     for (size_t i = 0; i < text.len; i++) {
         uint8_t byte = text.data[i];
@@ -24,7 +26,7 @@ __attribute__((format(printf, 1, 0))) static void say(const char *format, va_lis
     (void)fflush(stdout);
     int len = vsnprintf(text, sizeof text, format, args);
     if (len < 0) text[0] = '\0';
-    (void)fputs("pbts: ", stderr);
+    (void)fprintf(stderr, "%s: ", say_program);
     say_clean(stderr, (pbts_span){ (uint8_t *)text, strnlen(text, sizeof text) });
     (void)fputc('\n', stderr);
 }

@@ -7,6 +7,9 @@
 
 #include "base/cursor.h"
 
+/* The program whose messages these are: "pbts", unless its main says otherwise. */
+extern const char *say_program;
+
 /* "pbts: MESSAGE\n", clean (below). Gives back `code`, so that a failure is one statement. */
 int say_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
