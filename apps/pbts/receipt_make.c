@@ -11,6 +11,7 @@
 #include "files.h"
 #include "options.h"
 #include "progress.h"
+#include "receipt_sign.h"
 #include "receipts.h"
 #include "say.h"
 #include "torrent.h"
@@ -19,14 +20,16 @@
 #include "wire/report.h"
 
 typedef struct {
-    const char *tracker, *ca, *key_path, *sender, *torrent, *data, *pieces, *form, *epoch, *out;
-    bool forced_progress, force, cumulative;
+    const char *tracker, *ca, *key_path, *sender, *torrent, *data, *pieces, *epoch, *out;
+    const char *form, *batch; /* as given */
+    bool forced_progress, force;
     keyfile key;
     pbts_metainfo *meta;
     content_place place;
     uint8_t *bits; /* the pieces to sign for */
     size_t bits_len;
     pbts_receipt receipt; /* what all records share */
+    receipt_signing signing;
 } making;
 
 static int check_piece(const making *m, uint8_t *room, uint32_t index) {
@@ -60,20 +63,33 @@ static int check_pieces(const making *m) {
     return code;
 }
 
+/* What one report cannot take is not worth making. */
+static int check_amount(const making *m) {
+    size_t records = receipt_sign_records(&m->signing);
+    uint32_t pieces = pbts_piece_set_count(m->signing.pieces);
+    if (records > PBTS_REPORT_STATEMENTS_MAX) {
+        return say_fail(PBTS_EXIT_USAGE,
+                        "--form %s: one report takes %d receipts, not %zu; take fewer pieces, or "
+                        "--form cumulative",
+                        m->form, (int)PBTS_REPORT_STATEMENTS_MAX, records);
+    }
+    if (m->signing.form == PBTS_FORM_SESSION && pieces > PBTS_REPORT_SESSION_PIECES_MAX) {
+        return say_fail(PBTS_EXIT_USAGE,
+                        "--form session: one report takes %d pieces, not %u; take fewer pieces, or "
+                        "--form cumulative",
+                        (int)PBTS_REPORT_SESSION_PIECES_MAX, pieces);
+    }
+    return PBTS_EXIT_OK;
+}
+
 static int read_set(making *m) {
     uint32_t count = pbts_metainfo_piece_count(m->meta);
     m->bits_len = pbts_piece_set_len(count);
     m->bits = calloc(m->bits_len, 1);
     if (m->bits == NULL) return say_no_memory();
     pbts_status status = pbts_piece_set_parse(m->bits, count, pbts_span_text(m->pieces));
-    uint32_t wanted = pbts_piece_set_count((pbts_span){ m->bits, m->bits_len });
-    if (status == PBTS_OK && !m->cumulative && wanted > PBTS_REPORT_STATEMENTS_MAX) {
-        return say_fail(PBTS_EXIT_USAGE,
-                        "--form piece: one report takes %d receipts, not %u; take fewer pieces, or "
-                        "--form cumulative",
-                        (int)PBTS_REPORT_STATEMENTS_MAX, wanted);
-    }
-    if (status == PBTS_OK && wanted > 0) return PBTS_EXIT_OK;
+    m->signing.pieces = (pbts_span){ m->bits, m->bits_len };
+    if (status == PBTS_OK && pbts_piece_set_count(m->signing.pieces) > 0) return check_amount(m);
     return say_fail(PBTS_EXIT_USAGE,
                     "--pieces %s: should be like \"0-99,120\" or \"all\"; the torrent has pieces "
                     "0 to %u",
@@ -93,73 +109,60 @@ static int ask_tracker(making *m) {
     return PBTS_EXIT_OK;
 }
 
-static void append(pbts_writer *writer, const making *m, const pbts_receipt *receipt) {
-    pbts_receipt_record record = { .receipt = *receipt,
-                                   .piece_count = pbts_metainfo_piece_count(m->meta),
-                                   .receiver_uid = keyfile_uid(&m->key),
-                                   .sender_uid = pbts_span_text(m->sender) };
-    pbts_receipt_sign(&record.signature, receipt, &m->key.secret);
-    pbts_receipt_record_encode(writer, &record);
-}
-
-static void append_pieces(pbts_writer *writer, const making *m) {
-    pbts_receipt receipt = m->receipt;
-    receipt.form = PBTS_FORM_PIECE;
-    bool v2 = !pbts_metainfo_has_v1(m->meta);
-    for (uint32_t i = 0; i < pbts_metainfo_piece_count(m->meta); i++) {
-        if (!pbts_piece_set_has(m->bits, i)) continue;
-        receipt.piece_index = i;
-        pbts_metainfo_piece_hash(receipt.piece_hash, m->meta, v2, i);
-        append(writer, m, &receipt);
-    }
-}
-
 static int write_out(const making *m, pbts_span bytes) {
     if (!m->force) return file_create(m->out, bytes, 0666);
     return file_replace(m->out, bytes, 0666, PBTS_RECEIPT_FILE_MAGIC, "file of receipts");
 }
 
-static int sign_and_write(const making *m) {
-    enum { PIECE_RECORD_MAX = 512 };
-    uint32_t wanted = pbts_piece_set_count((pbts_span){ m->bits, m->bits_len });
-    size_t capacity =
-        64 + (m->cumulative ? PBTS_RECEIPT_RECORD_LEN_MAX : (size_t)wanted * PIECE_RECORD_MAX);
-    uint8_t *file = malloc(capacity);
-    if (file == NULL) return say_no_memory();
-    pbts_writer writer = pbts_writer_over(file, capacity);
-    pbts_write_text(&writer, PBTS_RECEIPT_FILE_MAGIC);
-    if (m->cumulative) {
-        pbts_receipt receipt = m->receipt;
-        receipt.form = PBTS_FORM_CUMULATIVE;
-        receipt.bitmap = (pbts_span){ m->bits, m->bits_len };
-        append(&writer, m, &receipt);
-    } else {
-        append_pieces(&writer, m);
-    }
-    int code = writer.failed ? say_no_memory() : write_out(m, pbts_writer_span(&writer));
+static int sign_and_write(making *m) {
+    uint8_t *file = NULL;
+    size_t len = 0;
+    m->signing.meta = m->meta;
+    m->signing.shared = &m->receipt;
+    m->signing.key = &m->key;
+    m->signing.sender_uid = pbts_span_text(m->sender);
+    int code = receipt_sign(&file, &len, &m->signing);
+    if (code == PBTS_EXIT_OK) code = write_out(m, (pbts_span){ file, len });
     if (code == PBTS_EXIT_OK) {
-        printf("%s: %u pieces from %s signed for by %.*s, %zu bytes\n", m->out, wanted, m->sender,
-               (int)m->key.uid_len, (const char *)m->key.uid, writer.len);
+        printf("%s: %u pieces from %s signed for by %.*s, %zu bytes\n", m->out,
+               pbts_piece_set_count(m->signing.pieces), m->sender, (int)m->key.uid_len,
+               (const char *)m->key.uid, len);
     }
     free(file);
     return code;
 }
 
+static int read_form(making *m) {
+    uint64_t batch = RECEIPT_BATCH_PIECES;
+    if (!receipt_form_parse(&m->signing.form, m->form)) {
+        return say_fail(PBTS_EXIT_USAGE, "--form %s: should be cumulative, piece, batch or session",
+                        m->form);
+    }
+    if (m->batch != NULL &&
+        (m->signing.form != PBTS_FORM_BATCH ||
+         !options_number(&batch, m->batch, PBTS_RECEIPT_BATCH_PIECES_MAX) || batch == 0)) {
+        return say_fail(PBTS_EXIT_USAGE,
+                        "--batch %s: should be 1 to %d pieces, and goes with --form batch",
+                        m->batch, (int)PBTS_RECEIPT_BATCH_PIECES_MAX);
+    }
+    m->signing.batch_pieces = (uint32_t)batch;
+    return PBTS_EXIT_OK;
+}
+
 static int read_epoch(making *m) {
+    /* Its session ends a day later, and times are at most INT64_MAX. */
+    const uint64_t epoch_max = INT64_MAX / PBTS_EPOCH_SECONDS - 24;
     uint64_t now = pbts_epoch_at((uint64_t)time(NULL));
     m->receipt.epoch = now;
     if (m->epoch == NULL) return PBTS_EXIT_OK;
-    if (options_number(&m->receipt.epoch, m->epoch, INT64_MAX)) return PBTS_EXIT_OK;
+    if (options_number(&m->receipt.epoch, m->epoch, epoch_max)) return PBTS_EXIT_OK;
     return say_fail(PBTS_EXIT_USAGE, "--epoch %s: should be hours since 1970 (now %llu)", m->epoch,
                     (unsigned long long)now);
 }
 
 static int make(making *m) {
-    m->cumulative = strcmp(m->form, "cumulative") == 0;
-    if (!m->cumulative && strcmp(m->form, "piece") != 0) {
-        return say_fail(PBTS_EXIT_USAGE, "--form %s: should be cumulative or piece", m->form);
-    }
-    int code = read_epoch(m);
+    int code = read_form(m);
+    if (code == PBTS_EXIT_OK) code = read_epoch(m);
     if (code == PBTS_EXIT_OK) code = torrent_load(&m->meta, m->torrent);
     if (code == PBTS_EXIT_OK) code = read_set(m);
     if (code == PBTS_EXIT_OK) code = content_place_find(&m->place, m->meta, m->data);
@@ -183,7 +186,10 @@ int pbts_cmd_receipt_make(int argc, char **argv) {
         { "out", "FILE", &m.out, NULL, true, "where the receipt goes; hand it to the sender" },
         { "force", NULL, NULL, &m.force, false, "overwrite a file of receipts that is there" },
         { "form", "FORM", &m.form, NULL, false,
-          "cumulative (one signature over the set; default) or piece (one for each)" },
+          "cumulative (one signature over the set; default), piece (one for each), batch\n"
+          "(one over every few), session (a new key, certified once, signs each)" },
+        { "batch", "PIECES", &m.batch, NULL, false,
+          "how many pieces each batch has (default: 10)" },
         { "epoch", "HOURS", &m.epoch, NULL, false, "hours since 1970 (default: now)" },
         OPTION_CA(&m.ca),
         OPTION_PROGRESS(&m.forced_progress),

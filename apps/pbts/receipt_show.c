@@ -5,6 +5,7 @@
 #include "command.h"
 #include "exit_codes.h"
 #include "options.h"
+#include "receipt/pieces.h"
 #include "receipts.h"
 #include "say.h"
 #include "torrent.h"
@@ -43,26 +44,52 @@ int pbts_cmd_receipt_show(int argc, char **argv) {
     return PBTS_EXIT_OK;
 }
 
+static bool listed_are_right(const pbts_receipt_record *record, pbts_piece_hashes hashes) {
+    const uint8_t *listed = record->piece_hashes.data;
+    for (uint32_t i = 0; pbts_piece_set_next(record->receipt.bitmap, &i); i++) {
+        uint8_t hash[PBTS_PIECE_HASH_LEN];
+        hashes.get(hashes.context, hash, i);
+        if (memcmp(hash, listed, sizeof hash) != 0) return false;
+        listed += sizeof hash;
+    }
+    return true;
+}
+
+/* The hashes that the record brings, against the torrent's. */
+static const char *hashes_problem(const pbts_receipt_record *record, pbts_piece_hashes hashes) {
+    const pbts_receipt *receipt = &record->receipt;
+    uint8_t hash[PBTS_PIECE_HASH_LEN];
+    switch (receipt->form) {
+    case PBTS_FORM_CUMULATIVE: return NULL;
+    case PBTS_FORM_PIECE:
+        hashes.get(hashes.context, hash, receipt->piece_index);
+        if (memcmp(hash, receipt->piece_hash, sizeof hash) == 0) return NULL;
+        return "the piece hash is wrong";
+    case PBTS_FORM_BATCH:
+        pbts_receipt_root(hash, receipt->bitmap, hashes);
+        return memcmp(hash, receipt->root, sizeof hash) == 0 ? NULL : "the Merkle root is wrong";
+    case PBTS_FORM_SESSION:
+        return listed_are_right(record, hashes) ? NULL : "a piece hash is wrong";
+    }
+    return "the form is unknown";
+}
+
 /* Whether the receipt fits the torrent: NULL, or what does not. */
 static const char *torrent_problem(const pbts_receipt_record *record, const pbts_metainfo *meta) {
     const pbts_receipt *receipt = &record->receipt;
-    uint8_t hash[PBTS_PIECE_HASH_LEN];
     bool v1 = pbts_metainfo_has_v1(meta) &&
               memcmp(receipt->infohash, pbts_metainfo_infohash_v1(meta), PBTS_INFOHASH_LEN) == 0;
     bool v2 = pbts_metainfo_has_v2(meta) &&
               memcmp(receipt->infohash, pbts_metainfo_infohash_v2(meta), PBTS_INFOHASH_LEN) == 0;
     if (!v1 && !v2) return "it is for another torrent";
     if (record->piece_count != pbts_metainfo_piece_count(meta)) return "the piece count is wrong";
-    if (receipt->form != PBTS_FORM_PIECE) return NULL;
-    pbts_metainfo_piece_hash(hash, meta, v2, receipt->piece_index);
-    return memcmp(hash, receipt->piece_hash, sizeof hash) == 0 ? NULL : "the piece hash is wrong";
+    return hashes_problem(record, pbts_piece_hashes_of(meta, v2));
 }
 
 static const char *problem_of(const pbts_receipt_record *record, const pbts_metainfo *meta) {
     const char *problem = meta ? torrent_problem(record, meta) : NULL;
     if (problem != NULL) return problem;
-    pbts_status status = receipt_record_verify(record);
-    return status == PBTS_OK ? NULL : pbts_status_text(status);
+    return receipt_record_problem(record);
 }
 
 static int verify_all(const receipts *all, const pbts_metainfo *meta, json_t *list) {

@@ -6,6 +6,7 @@
 
 #include "exit_codes.h"
 #include "files.h"
+#include "receipt_sign.h"
 #include "say.h"
 #include "tracker_api.h"
 
@@ -57,16 +58,17 @@ void receipts_free(receipts *all) {
     *all = (receipts){ 0 };
 }
 
-pbts_status receipt_record_verify(const pbts_receipt_record *record) {
-    uint8_t message[PBTS_RECEIPT_MESSAGE_MAX];
-    pbts_bls_public_point key;
-    pbts_bls_g1_point signature;
-    PBTS_TRY(pbts_bls_public_decode(&key, &record->receipt.receiver));
-    PBTS_TRY(pbts_bls_signature_decode(&signature, &record->signature));
-    pbts_writer writer = pbts_writer_over(message, sizeof message);
-    pbts_receipt_message(&writer, &record->receipt);
-    return pbts_bls_verify(&key, pbts_receipt_purpose(record->receipt.form),
-                           pbts_writer_span(&writer), &signature);
+const char *receipt_record_problem(const pbts_receipt_record *record) {
+    static char text[64];
+    uint32_t bad_piece;
+    pbts_status status = pbts_receipt_record_verify(record, &bad_piece);
+    if (status == PBTS_OK) return NULL;
+    if (status == PBTS_STALE) return "its session was over when its hour began";
+    if (status == PBTS_LIMIT) return "its session ends more than a day after its hour began";
+    if (bad_piece == UINT32_MAX) return pbts_status_text(status);
+    (void)snprintf(text, sizeof text, "the session's signature of piece %u does not verify",
+                   bad_piece);
+    return text;
 }
 
 uint32_t receipt_record_pieces(const pbts_receipt_record *record) {
@@ -88,6 +90,28 @@ const char *receipt_party_name(pbts_span uid, const pbts_bls_public *key) {
     return name;
 }
 
+static void add_form_json(json_t *json, const pbts_receipt *receipt) {
+    char text[96];
+    const pbts_receipt_session *session = &receipt->session;
+    switch (receipt->form) {
+    case PBTS_FORM_CUMULATIVE: return;
+    case PBTS_FORM_PIECE:
+        json_object_set_new(json, "piece_index", json_integer((json_int_t)receipt->piece_index));
+        return;
+    case PBTS_FORM_BATCH:
+        hex_text(text, sizeof text, PBTS_SPAN_OF(receipt->root));
+        json_object_set_new(json, "merkle_root", json_string(text));
+        return;
+    case PBTS_FORM_SESSION:
+        base64_text(text, sizeof text, PBTS_SPAN_OF(session->id));
+        json_object_set_new(json, "session_id", json_string(text));
+        base64_text(text, sizeof text, PBTS_SPAN_OF(session->key.bytes));
+        json_object_set_new(json, "session_key", json_string(text));
+        json_object_set_new(json, "expires", json_integer((json_int_t)session->expires));
+        return;
+    }
+}
+
 json_t *receipt_record_json(const pbts_receipt_record *record) {
     char infohash[41], iid[65], sender[160], receiver[160];
     const pbts_receipt *receipt = &record->receipt;
@@ -95,18 +119,15 @@ json_t *receipt_record_json(const pbts_receipt_record *record) {
     hex_text(iid, sizeof iid, PBTS_SPAN_OF(receipt->iid));
     base64_text(sender, sizeof sender, PBTS_SPAN_OF(receipt->sender.bytes));
     base64_text(receiver, sizeof receiver, PBTS_SPAN_OF(receipt->receiver.bytes));
-    bool piece = receipt->form == PBTS_FORM_PIECE;
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:I}", "form",
-                  piece ? "piece" : "cumulative", "infohash", infohash, "iid", iid, "epoch",
+                  receipt_form_name(receipt->form), "infohash", infohash, "iid", iid, "epoch",
                   (json_int_t)receipt->epoch, "sender",
                   receipt_party_name(record->sender_uid, &receipt->sender), "sender_key", sender,
                   "receiver", receipt_party_name(record->receiver_uid, &receipt->receiver),
                   "receiver_key", receiver, "pieces", (json_int_t)receipt_record_pieces(record),
                   "piece_count", (json_int_t)record->piece_count);
-    if (json != NULL && piece) {
-        json_object_set_new(json, "piece_index", json_integer((json_int_t)receipt->piece_index));
-    }
+    if (json != NULL) add_form_json(json, receipt);
     return json;
 }
 
@@ -121,5 +142,6 @@ void receipt_record_print(const pbts_receipt_record *record) {
     } else {
         printf("%u of %u pieces", receipt_record_pieces(record), record->piece_count);
     }
+    if (receipt->form != PBTS_FORM_PIECE) printf(" (%s)", receipt_form_name(receipt->form));
     printf(", epoch %llu", (unsigned long long)receipt->epoch);
 }

@@ -18,8 +18,8 @@ typedef struct {
 int receipts_load(receipts *out, const char *path);
 void receipts_free(receipts *all);
 
-/* PBTS_OK, PBTS_MALFORMED (no keys or signature at all), PBTS_BAD_SIGNATURE. */
-pbts_status receipt_record_verify(const pbts_receipt_record *record);
+/* NULL: all signatures are good; else what is not, static. */
+const char *receipt_record_problem(const pbts_receipt_record *record);
 uint32_t receipt_record_pieces(const pbts_receipt_record *record);
 /* Who, for people: the uid, or the start of the key. Valid until the next call but three. */
 const char *receipt_party_name(pbts_span uid, const pbts_bls_public *key);

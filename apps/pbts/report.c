@@ -45,6 +45,8 @@ static pbts_statement statement_of(const pbts_receipt_record *record) {
                                  .sender = party_of(record->sender_uid, &receipt->sender),
                                  .piece_index = receipt->piece_index,
                                  .bitmap = receipt->bitmap,
+                                 .session = receipt->session,
+                                 .piece_signatures = receipt->piece_signatures,
                                  .has_signature = true,
                                  .signature = record->signature };
     memcpy(statement.iid, receipt->iid, sizeof statement.iid);
@@ -99,16 +101,15 @@ static int aggregate(reporting *r, pbts_report *report, const uint8_t iid[static
     pbts_bls_g1_point sum, point;
     pbts_bls_g1_zero(&sum);
     for (size_t i = 0; i < r->count; i++) {
-        pbts_status status = receipt_record_verify(r->records[i]);
-        if (status == PBTS_OK)
-            status = pbts_bls_signature_decode(&point, &r->statements[i].signature);
-        if (status != PBTS_OK) {
+        const char *problem = receipt_record_problem(r->records[i]);
+        if (problem != NULL ||
+            pbts_bls_signature_decode(&point, &r->statements[i].signature) != PBTS_OK) {
             size_t index = i;
             const char *path = file_of(r, &index);
             return say_fail(PBTS_EXIT_REFUSED,
                             "%s: receipt %zu: %s; report without --aggregate to have the others "
                             "count",
-                            path, index, pbts_status_text(status));
+                            path, index, problem ? problem : "bad signature");
         }
         pbts_bls_g1_add(&sum, &point);
         r->statements[i].has_signature = false;

@@ -84,7 +84,8 @@ def one_receipt_races(daemon, alice, bob, torrent):
 
 
 def forms_race(daemon, alice, bob, torrent):
-    """The same pieces as single receipts, as growing sets, and in the prototype's shape."""
+    """The same pieces as single receipts, as growing sets, in batches, by two session keys, and in
+    the prototype's shape."""
     pieces = list(range(10))
     requests = [(KINDS[0], json.dumps({"user_id": alice.uid, "receipts": [
         bob.legacy_receipt(alice, torrent, i) for i in pieces[:4]]}).encode())]
@@ -92,10 +93,13 @@ def forms_race(daemon, alice, bob, torrent):
         requests += bodies(alice.report_body([bob.cumulative(alice, torrent, pieces[:upto])]))
     for i in pieces:
         requests += bodies(alice.report_body([bob.piece(alice, torrent, i)]))[i % 2:i % 2 + 1]
-    before, named = alice.user()["up_bytes"], 4 + 2 * (4 + 7 + 10) + 10
+    for part in (pieces[:5], pieces[5:]):
+        requests += bodies(alice.report_body([bob.batch(alice, torrent, part)]))
+        requests += bodies(alice.report_body([bob.session(alice, torrent).pieces(part)]))
+    before, named = alice.user()["up_bytes"], 4 + 2 * (4 + 7 + 10) + 10 + 4 * 10
     got = counted(race(daemon, requests))
     grown = alice.user()["up_bytes"] - before
-    t.check("pieces that race in three forms count once each",
+    t.check("pieces that race in all forms count once each",
             got == (10, size(torrent, pieces), 0, named - 10, 0) and grown == size(torrent, pieces),
             (got, grown))
 
@@ -203,6 +207,9 @@ def aggregates(alice, bob, carol, torrent):
         return {k: v for k, v in statement.items() if k != "signature"}
     made = [who.cumulative(alice, torrent, range(20, 40)) for who in (bob, carol)]
     made += [bob.piece(alice, torrent, i) for i in range(40, 45)]
+    session = bob.session(alice, torrent)       # its certificate is signed for twice
+    made += [bob.batch(alice, torrent, range(60, 70)), session.pieces(range(70, 75)),
+             session.pieces(range(75, 78))]
     total = alice.sign("aggregate", signatures=[m["signature"] for m in made])["signature"]
     plain = [unsigned(m) for m in made]
     bad = [{**plain[0], "bitmap": s.b64(torrent.bitmap(range(20, 41)))}, *plain[1:]]
@@ -212,11 +219,12 @@ def aggregates(alice, bob, carol, torrent):
                 got == (0, 0, 0, 0, len(made)), got)
     first = counted([alice.report(plain, "bencode", aggregate=total)])
     again = counted([alice.report(plain, "json", aggregate=total)])
-    credited = 2 * size(torrent, range(20, 40)) + size(torrent, range(40, 45))
-    t.check("an aggregate signature stands for all statements",
-            first == (45, credited, 0, 0, 0), first)
+    credited = 2 * size(torrent, range(20, 40)) + size(torrent, range(40, 45)) + \
+        size(torrent, range(60, 78))
+    t.check("an aggregate signature stands for all statements of all forms",
+            first == (63, credited, 0, 0, 0), first)
     t.check("the same again in the other encoding says duplicate",
-            again == (0, 0, 0, 45, 0), again)
+            again == (0, 0, 0, 63, 0), again)
 
 
 def same_report_twice(alice, bob, torrent):

@@ -15,7 +15,7 @@
 #include <valgrind/memcheck.h>
 
 #include "base/secret.h"
-#include "receipt/receipt.h"
+#include "receipt/pieces.h"
 
 static void hide(void *bytes, size_t len) {
     (void)VALGRIND_MAKE_MEM_UNDEFINED(bytes, len);
@@ -45,7 +45,7 @@ static void sign_everything(pbts_bls_secret *secret, const pbts_bls_public *publ
     pbts_receipt receipt = { .form = PBTS_FORM_CUMULATIVE, .epoch = 1 };
     receipt.receiver = *public_key;
     receipt.bitmap = PBTS_SPAN_OF(BITMAP);
-    for (int form = PBTS_FORM_PIECE; form <= PBTS_FORM_CUMULATIVE; form++) {
+    for (int form = PBTS_FORM_PIECE; form <= PBTS_FORM_SESSION; form++) {
         pbts_bls_signature bytes;
         pbts_bls_g1_point signature, hashed;
         receipt.form = (pbts_receipt_form)form;
@@ -55,6 +55,31 @@ static void sign_everything(pbts_bls_secret *secret, const pbts_bls_public *publ
         pbts_receipt_hash(&hashed, &receipt);
         require(pbts_bls_verify_sums(key, &hashed, 1, &signature) == PBTS_OK, "signature");
     }
+}
+
+/* The key of a session: made, turned into its public half, and used. */
+static void sign_session(pbts_random *random) {
+    static const uint8_t HASH[PBTS_PIECE_HASH_LEN] = { 1 };
+    pbts_receipt receipt = { .form = PBTS_FORM_SESSION, .epoch = 1 };
+    pbts_secp256k1_signer *signer;
+    pbts_secp256k1_secret secret;
+    pbts_secp256k1_signature signature;
+    pbts_secp256k1_point key;
+    require(pbts_secp256k1_signer_new(&signer, pbts_mem_system(), pbts_random_system()) == PBTS_OK,
+            "a signer");
+    pbts_status status = pbts_secp256k1_generate(&secret, random);
+    reveal(&status, sizeof status); /* that it is a key */
+    require(status == PBTS_OK, "session key generation");
+    hide(&secret, sizeof secret);
+    pbts_secp256k1_public_of(signer, &receipt.session.key, &secret);
+    reveal(&receipt.session.key, sizeof receipt.session.key);
+    require(pbts_secp256k1_public_decode(&key, &receipt.session.key) == PBTS_OK, "session key");
+    pbts_receipt_session_sign(signer, &signature, &secret, &receipt, HASH, 7);
+    reveal(&signature, sizeof signature);
+    require(pbts_receipt_session_verify(&key, &receipt, HASH, 7, &signature) == PBTS_OK,
+            "session signature");
+    pbts_wipe(&secret, sizeof secret);
+    pbts_secp256k1_signer_free(signer);
 }
 
 int main(int argc, char **argv) {
@@ -69,6 +94,8 @@ int main(int argc, char **argv) {
     reveal(&public_key, sizeof public_key);
     require(pbts_bls_public_decode(&key, &public_key) == PBTS_OK, "public key form");
     sign_everything(&secret, &public_key, &key);
+
+    sign_session(&random);
 
     copy = secret;
     bool equal = pbts_equal_ct(&copy, &secret, sizeof secret);

@@ -9,6 +9,11 @@
  *   {"cmd": "request", "secret", "iid", "method", "path", "time", "body"?}    -> header
  *   {"cmd": "piece", "secret", "iid", "infohash", "sender", "epoch", "index", "piece_hash"}
  *   {"cmd": "cumulative", "secret", "iid", "infohash", "sender", "epoch", "bitmap"} -> signature
+ *   {"cmd": "batch", …as cumulative, "piece_hashes": [hex of each]}            -> signature, root
+ *   {"cmd": "session", "secret", "iid", "infohash", "sender", "session_id", "session_secret",
+ *    "expires"}                                                   -> signature, session_key
+ *   {"cmd": "session_piece", "session_secret", "session_id", "infohash", "sender", "epoch",
+ *    "index", "piece_hash"}                                       -> signature
  *   {"cmd": "peer", "secret", "iid", "infohash", "nonce", "their_nonce", "their_key"} -> signature
  *   {"cmd": "aggregate", "signatures": [...]}                     -> signature
  *   {"cmd": "report", "secret", "iid", "body": the JSON report}   -> signature, bencode
@@ -21,7 +26,7 @@
 
 #include "codec/text.h"
 #include "hash/sha.h"
-#include "receipt/receipt.h"
+#include "receipt/pieces.h"
 #include "wire/report.h"
 
 enum { LINE_MAX_LEN = 48 * 1024 * 1024 };
@@ -155,35 +160,125 @@ static json_t *sign_request(const json_t *line) {
     return json_pack("{s:o}", "header", header);
 }
 
-static json_t *sign_receipt(const json_t *line, pbts_receipt_form form) {
-    signer who;
+/* SHA-1 or SHA-256 in hex. */
+static bool piece_hash_of(uint8_t out[static PBTS_PIECE_HASH_LEN], pbts_span text) {
+    memset(out, 0, PBTS_PIECE_HASH_LEN);
+    return pbts_hex_decode_exact(out, PBTS_PIECE_HASH_LEN, text) == PBTS_OK ||
+           pbts_hex_decode_exact(out, PBTS_SHA1_LEN, text) == PBTS_OK;
+}
+
+/* What the receipts of all forms have. */
+static bool read_receipt(pbts_receipt *out, signer *who, const json_t *line,
+                         pbts_receipt_form form) {
+    *out = (pbts_receipt){ .form = form, .epoch = uint_at(line, "epoch") };
+    if (!read_signer(who, line) || !hex_at(out->infohash, sizeof out->infohash, line, "infohash") ||
+        !base64_at(out->sender.bytes, sizeof out->sender.bytes, line, "sender"))
+        return false;
+    memcpy(out->iid, who->iid, sizeof out->iid);
+    out->receiver = who->key;
+    return true;
+}
+
+static json_t *sign_receipt(const signer *who, const pbts_receipt *receipt) {
     pbts_bls_signature signature;
-    size_t bitmap_len = 0;
-    pbts_receipt receipt = { .form = form, .epoch = uint_at(line, "epoch") };
-    if (!read_signer(&who, line) ||
-        !hex_at(receipt.infohash, sizeof receipt.infohash, line, "infohash") ||
-        !base64_at(receipt.sender.bytes, sizeof receipt.sender.bytes, line, "sender"))
-        return NULL;
-    if (form == PBTS_FORM_PIECE &&
-        !hex_at(receipt.piece_hash, sizeof receipt.piece_hash, line, "piece_hash") &&
-        !hex_at(receipt.piece_hash, PBTS_SHA1_LEN, line, "piece_hash"))
-        return NULL;
-    uint8_t *bitmap = bytes_at(&bitmap_len, line, "bitmap");
-    memcpy(receipt.iid, who.iid, sizeof receipt.iid);
-    receipt.receiver = who.key;
-    receipt.piece_index = (uint32_t)uint_at(line, "index");
-    receipt.bitmap = (pbts_span){ bitmap, bitmap_len };
-    pbts_receipt_sign(&signature, &receipt, &who.secret);
-    free(bitmap);
+    pbts_receipt_sign(&signature, receipt, &who->secret);
     return json_pack("{s:o}", "signature", BASE64_OF(signature.bytes));
 }
 
 static json_t *sign_piece(const json_t *line) {
-    return sign_receipt(line, PBTS_FORM_PIECE);
+    signer who;
+    pbts_receipt receipt;
+    if (!read_receipt(&receipt, &who, line, PBTS_FORM_PIECE) ||
+        !piece_hash_of(receipt.piece_hash, text_at(line, "piece_hash")))
+        return NULL;
+    receipt.piece_index = (uint32_t)uint_at(line, "index");
+    return sign_receipt(&who, &receipt);
 }
 
 static json_t *sign_cumulative(const json_t *line) {
-    return sign_receipt(line, PBTS_FORM_CUMULATIVE);
+    signer who;
+    pbts_receipt receipt;
+    size_t bitmap_len = 0;
+    if (!read_receipt(&receipt, &who, line, PBTS_FORM_CUMULATIVE)) return NULL;
+    uint8_t *bitmap = bytes_at(&bitmap_len, line, "bitmap");
+    receipt.bitmap = (pbts_span){ bitmap, bitmap_len };
+    json_t *made = sign_receipt(&who, &receipt);
+    free(bitmap);
+    return made;
+}
+
+/* "piece_hashes" has the hashes of the set's pieces in their order. */
+typedef struct {
+    const json_t *list;
+    pbts_span bitmap;
+} listed_hashes;
+
+static void get_listed(const void *context, uint8_t out[static PBTS_PIECE_HASH_LEN],
+                       uint32_t index) {
+    const listed_hashes *hashes = context;
+    size_t place = 0;
+    for (uint32_t i = 0; i < index; i++) place += pbts_piece_set_has(hashes->bitmap.data, i);
+    const char *text = json_string_value(json_array_get(hashes->list, place));
+    (void)piece_hash_of(out, pbts_span_text(text ? text : ""));
+}
+
+static json_t *sign_batch(const json_t *line) {
+    signer who;
+    pbts_receipt receipt;
+    size_t bitmap_len = 0;
+    if (!read_receipt(&receipt, &who, line, PBTS_FORM_BATCH)) return NULL;
+    uint8_t *bitmap = bytes_at(&bitmap_len, line, "bitmap");
+    receipt.bitmap = (pbts_span){ bitmap, bitmap_len };
+    listed_hashes hashes = { json_object_get(line, "piece_hashes"), receipt.bitmap };
+    pbts_receipt_root(receipt.root, receipt.bitmap, (pbts_piece_hashes){ get_listed, &hashes });
+    json_t *made = sign_receipt(&who, &receipt);
+    json_object_set_new(made, "root", encoded(PBTS_SPAN_OF(receipt.root), pbts_hex_encode));
+    free(bitmap);
+    return made;
+}
+
+/* The session's key, and the signer that works with it; false when there is none. */
+static bool read_session_key(pbts_secp256k1_secret *secret, pbts_secp256k1_signer **session_signer,
+                             const json_t *line) {
+    return hex_at(secret->bytes, sizeof secret->bytes, line, "session_secret") &&
+           pbts_secp256k1_secret_check(secret) == PBTS_OK &&
+           pbts_secp256k1_signer_new(session_signer, pbts_mem_system(), pbts_random_system()) ==
+               PBTS_OK;
+}
+
+static json_t *sign_session(const json_t *line) {
+    signer who;
+    pbts_receipt receipt;
+    pbts_secp256k1_secret secret;
+    pbts_secp256k1_signer *session_signer;
+    if (!read_receipt(&receipt, &who, line, PBTS_FORM_SESSION) ||
+        !hex_at(receipt.session.id, sizeof receipt.session.id, line, "session_id") ||
+        !read_session_key(&secret, &session_signer, line))
+        return NULL;
+    receipt.session.expires = uint_at(line, "expires");
+    pbts_secp256k1_public_of(session_signer, &receipt.session.key, &secret);
+    pbts_secp256k1_signer_free(session_signer);
+    json_t *made = sign_receipt(&who, &receipt);
+    json_object_set_new(made, "session_key", BASE64_OF(receipt.session.key.bytes));
+    return made;
+}
+
+static json_t *sign_session_piece(const json_t *line) {
+    pbts_receipt receipt = { .form = PBTS_FORM_SESSION, .epoch = uint_at(line, "epoch") };
+    pbts_secp256k1_secret secret;
+    pbts_secp256k1_signer *session_signer;
+    pbts_secp256k1_signature signature;
+    uint8_t hash[PBTS_PIECE_HASH_LEN];
+    if (!hex_at(receipt.infohash, sizeof receipt.infohash, line, "infohash") ||
+        !base64_at(receipt.sender.bytes, sizeof receipt.sender.bytes, line, "sender") ||
+        !hex_at(receipt.session.id, sizeof receipt.session.id, line, "session_id") ||
+        !piece_hash_of(hash, text_at(line, "piece_hash")) ||
+        !read_session_key(&secret, &session_signer, line))
+        return NULL;
+    pbts_receipt_session_sign(session_signer, &signature, &secret, &receipt, hash,
+                              (uint32_t)uint_at(line, "index"));
+    pbts_secp256k1_signer_free(session_signer);
+    return json_pack("{s:o}", "signature", BASE64_OF(signature.bytes));
 }
 
 static json_t *sign_peer(const json_t *line) {
@@ -222,7 +317,10 @@ static json_t *aggregate(const json_t *line) {
 /* The report in the other encoding, with the signature just made. */
 static json_t *report_bencode(pbts_report *report, const json_t *signature) {
     size_t capacity = 4096 + report->count * 512;
-    for (size_t i = 0; i < report->count; i++) capacity += 2 * report->statements[i].bitmap.len;
+    for (size_t i = 0; i < report->count; i++) {
+        const pbts_statement *statement = &report->statements[i];
+        capacity += 2 * statement->bitmap.len + statement->piece_signatures.len;
+    }
     uint8_t *list = malloc(capacity), *whole = malloc(2 * capacity);
     json_t *value = NULL;
     if (list != NULL && whole != NULL &&
@@ -274,7 +372,8 @@ static json_t *answer(const json_t *line) {
         { "announce", sign_announce }, { "request", sign_request },
         { "piece", sign_piece },       { "cumulative", sign_cumulative },
         { "aggregate", aggregate },    { "report", sign_report },
-        { "peer", sign_peer },
+        { "peer", sign_peer },         { "batch", sign_batch },
+        { "session", sign_session },   { "session_piece", sign_session_piece },
     };
     pbts_span name = text_at(line, "cmd");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

@@ -66,6 +66,7 @@ class Torrent:
         content = hashlib.shake_128(name.encode()).digest(16) * (piece_length // 16)
         self.sizes = [piece_length] * (pieces - 1) + [last]
         blocks = [i.to_bytes(4, "big") + content[4:size] for i, size in enumerate(self.sizes)]
+        self.content = b"".join(blocks)
         self.hashes = [hashlib.sha1(block).digest() for block in blocks]
         self.info = {"name": name, "piece length": piece_length, "pieces": b"".join(self.hashes),
                      "length": sum(self.sizes), "private": private}
@@ -137,6 +138,20 @@ class Signer:
         return {"form": "piece", "infohash": torrent.infohash, "epoch": when, "index": index,
                 "receiver": self.uid, "sender": sender.uid, "signature": signature}
 
+    def batch(self, sender, torrent, indices, at=None, by=None):
+        indices, when = sorted(indices), epoch() if at is None else at
+        bitmap = b64(torrent.bitmap(indices))
+        made = self.sign("batch", secret=(by or self).secret, iid=self.iid,
+                         infohash=torrent.infohash, sender=sender.key, epoch=when, bitmap=bitmap,
+                         piece_hashes=[torrent.hashes[i].hex() for i in indices])
+        return {"form": "batch", "infohash": torrent.infohash, "epoch": when,
+                "receiver": self.uid, "sender": sender.uid, "bitmap": bitmap,
+                "signature": made["signature"]}
+
+    def session(self, sender, torrent, expires=None):
+        """A new session key and its certificate, for Session.pieces."""
+        return Session(self, sender, torrent, expires)
+
     def legacy_receipt(self, sender, torrent, index, at=None):
         """A receipt in the prototype's shape, signed by this user, the receiver."""
         at = now() if at is None else at
@@ -157,6 +172,42 @@ class Signer:
         if encoding == "json":
             return self.daemon.post("/report", as_json)
         return self.daemon.post("/report", as_bencode, "application/x-bencode")
+
+
+class Session:
+    """A key that `receiver` made for what it gets of one torrent from `sender`."""
+
+    def __init__(self, receiver, sender, torrent, expires=None):
+        self.receiver, self.sender, self.torrent = receiver, sender, torrent
+        self.id, self.secret = os.urandom(32), os.urandom(32).hex()
+        self.expires = expires or (epoch() + 23) * EPOCH_SECONDS
+        made = receiver.sign("session", secret=receiver.secret, iid=receiver.iid,
+                             infohash=torrent.infohash, sender=sender.key, expires=self.expires,
+                             session_id=self.id.hex(), session_secret=self.secret)
+        self.key, self.certificate = made["session_key"], made["signature"]
+
+    def sign_piece(self, index, when):
+        return base64.b64decode(self.receiver.sign(
+            "session_piece", session_secret=self.secret, session_id=self.id.hex(),
+            infohash=self.torrent.infohash, sender=self.sender.key, epoch=when, index=index,
+            piece_hash=self.torrent.hashes[index].hex())["signature"])
+
+    def pieces(self, indices, at=None):
+        """A statement of these pieces."""
+        indices, when = sorted(indices), epoch() if at is None else at
+        return {"form": "session", "infohash": self.torrent.infohash, "epoch": when,
+                "receiver": self.receiver.uid, "sender": self.sender.uid,
+                "bitmap": b64(self.torrent.bitmap(indices)), "session_id": b64(self.id),
+                "session_key": self.key, "expires": self.expires, "signature": self.certificate,
+                "piece_signatures": b64(b"".join(self.sign_piece(i, when) for i in indices))}
+
+
+def merkle_root(leaves):
+    """RFC 6962, section 2.1."""
+    if len(leaves) < 2:
+        return hashlib.sha256(b"".join(b"\0" + leaf for leaf in leaves)).digest()
+    left = 1 << (len(leaves) - 1).bit_length() - 1
+    return hashlib.sha256(b"\1" + merkle_root(leaves[:left]) + merkle_root(leaves[left:])).digest()
 
 
 def infohashes(daemon):
