@@ -99,7 +99,7 @@ typedef struct {
 
 typedef struct {
     const pbts_metainfo *meta;
-    uint64_t offset; /* in the torrent's stream */
+    uint64_t offset; /* where the piece begins in the torrent's stream */
     size_t left;
     uint32_t file;
 } piece_walk;
@@ -119,7 +119,6 @@ static bool walk_next(piece_part *out, piece_walk *walk) {
         if (within >= file.length_bytes) continue;
         uint64_t here = file.length_bytes - within;
         *out = (piece_part){ file, within, here < walk->left ? (size_t)here : walk->left };
-        walk->offset += out->len;
         walk->left -= out->len;
         return true;
     }

@@ -2,6 +2,8 @@
  * are. The naive twin lays all files in a row, with padding where the version wants it. */
 #include "pbts_test.h"
 
+#include "base/writer.h"
+#include "hash/sha.h"
 #include "pbts/content.c"
 #include "pbts/exit_codes.h"
 #include "torrent/piece_check.h"
@@ -200,6 +202,61 @@ static void a_single_file_may_be_named_itself_or_by_its_folder(void **state) {
     folder_remove(temp);
 }
 
+static void a_file_in_a_folder_of_its_name_is_found_from_above(void **state) {
+    static const small_file ONE[] = { { "name", 5 } };
+    char temp[256], below[300];
+    content_place place;
+    temp_directory(temp);
+    (void)snprintf(below, sizeof below, "%s/name", temp);
+    assert_int_equal(mkdir(below, 0700), 0);
+    pbts_metainfo *meta = small_torrent(below, PBTS_TORRENT_V2, "name", ONE, 1, true);
+    assert_int_equal(content_place_find(&place, meta, temp), PBTS_EXIT_OK);
+    assert_string_equal(place.root, below);
+    pbts_metainfo_free(meta);
+    folder_remove(temp);
+}
+
+/* A v1 torrent with a BEP 47 pad file: "a" (3 bytes), padding up to a piece, "b" (2 bytes). */
+static pbts_metainfo *padded_torrent(void) {
+    static uint8_t first[PIECE] = "abc", room[1024];
+    uint8_t hash[20];
+    pbts_metainfo *meta;
+    pbts_writer writer = pbts_writer_over(room, sizeof room);
+    pbts_write_text(&writer, "d4:infod5:filesld6:lengthi3e4:pathl1:aeed4:attr1:p6:lengthi16381e"
+                             "4:pathl4:.pad5:16381eed6:lengthi2e4:pathl1:beee4:name1:n"
+                             "12:piece lengthi16384e6:pieces40:");
+    pbts_sha1(hash, PBTS_SPAN_OF(first));
+    pbts_write_bytes(&writer, PBTS_SPAN_OF(hash));
+    pbts_sha1(hash, pbts_span_text("de"));
+    pbts_write_bytes(&writer, PBTS_SPAN_OF(hash));
+    pbts_write_text(&writer, "7:privatei1eee");
+    assert_int_equal(pbts_metainfo_parse(&meta, NULL, pbts_mem_system(), pbts_writer_span(&writer)),
+                     PBTS_OK);
+    return meta;
+}
+
+static void padding_is_zeros_and_not_on_disk(void **state) {
+    static uint8_t piece[PIECE];
+    char temp[256], path[300], files[300];
+    content_place place;
+    pbts_metainfo *meta = padded_torrent();
+    temp_directory(temp);
+    (void)snprintf(path, sizeof path, "%s/b", temp);
+    file_put(path, pbts_span_text("de"));
+    (void)snprintf(path, sizeof path, "%s/a", temp);
+    file_put(path, pbts_span_text("abc"));
+    assert_int_equal(content_place_find(&place, meta, temp), PBTS_EXIT_OK);
+    memset(piece, 0xFF, sizeof piece);
+    assert_int_equal(content_read_piece(piece, meta, &place, 0), PBTS_EXIT_OK);
+    assert_int_equal(pbts_piece_check(meta, 0, PBTS_SPAN_OF(piece)), PBTS_OK);
+    assert_int_equal(content_read_piece(piece, meta, &place, 1), PBTS_EXIT_OK);
+    assert_int_equal(pbts_piece_check(meta, 1, (pbts_span){ piece, 2 }), PBTS_OK);
+    content_piece_files(files, sizeof files, meta, &place, 0);
+    assert_string_equal(files, path);
+    pbts_metainfo_free(meta);
+    folder_remove(temp);
+}
+
 static void a_scan_has_the_order_of_a_torrent(void **state) {
     static const char *const WANT[] = { "a/one", "a/two", "b", "c", "d/e/f", "x" };
     site s;
@@ -234,6 +291,8 @@ int main(void) {
         cmocka_unit_test(what_is_missing_is_refused_and_what_cannot_be_read_is_an_error),
         cmocka_unit_test(the_folder_that_holds_more_of_the_files_is_the_place),
         cmocka_unit_test(a_single_file_may_be_named_itself_or_by_its_folder),
+        cmocka_unit_test(a_file_in_a_folder_of_its_name_is_found_from_above),
+        cmocka_unit_test(padding_is_zeros_and_not_on_disk),
         cmocka_unit_test(a_scan_has_the_order_of_a_torrent),
         cmocka_unit_test(a_folder_has_at_most_as_many_files_as_a_torrent),
     };
