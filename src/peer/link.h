@@ -85,6 +85,10 @@ const char *pbts_link_refusal_text(pbts_link_refusal refusal);
 /* PBTS_NO_MEMORY, PBTS_IO (random). Terms and torrent are borrowed, and outlive the link. */
 PBTS_MUST_USE pbts_status pbts_link_new(pbts_link **out, const pbts_link_terms *terms,
                                         const pbts_link_torrent *torrent, pbts_moment now);
+/* The connection is over: what came and was not checked yet is, now. Then take what
+ * pbts_link_next_receipt gives until there is none, and free it. What is owed either way goes into
+ * the book. */
+void pbts_link_end(pbts_link *link);
 void pbts_link_free(pbts_link *link); /* NULL is a no-op */
 
 /* Our `pbts` dictionary for the extended handshake, "d...e"; also for a later handshake, after the
@@ -119,7 +123,8 @@ void pbts_link_set_other_left(pbts_link *link, uint64_t left_bytes);
 
 /* A verified receipt waits to be stored: encode it (with the uids given, empty when unknown) and
  * put it on disk, then say so; only then does it free room to serve more. For a cumulative receipt
- * `replaces` is true when it makes the one stored before (same epoch) worthless. One at a time. */
+ * `replaces` is true when it makes the one stored before (same epoch) worthless. One at a time: the
+ * same one until it is stored. Also of links that are REFUSED or have ended. */
 typedef struct {
     pbts_receipt_record record; /* borrowed from the link until stored */
     bool replaces;
@@ -152,7 +157,8 @@ uint64_t pbts_link_deadline_ms(const pbts_link *link); /* monotonic; UINT64_MAX:
 typedef struct {
     uint64_t served_bytes, covered_bytes;  /* as sender: all, and what stored receipts cover */
     uint64_t received_bytes, signed_bytes; /* as receiver: verified pieces, and signed for */
-    uint64_t exposure_limit_bytes;
+    uint64_t exposure_limit_bytes;         /* as sender, now */
+    uint64_t allowance_left_bytes;         /* of its ticket; UINT64_MAX: it needs none */
     uint32_t receipts_taken, receipts_given;
 } pbts_link_stats;
 void pbts_link_stats_read(const pbts_link *link, pbts_link_stats *out);
