@@ -10,6 +10,18 @@ static void refuse(pbts_writer *body, pbts_refusal refusal) {
     pbts_http_failure_body(body, &failure);
 }
 
+/* One pairing, if the client's address and the user it names have the time for it. */
+static pbts_refusal announce_signed(const struct answer_context *context,
+                                    pbts_announce_reply *reply, pbts_announce_room *room,
+                                    const pbts_announce *announce, const pbts_addr *client) {
+    struct work *work = context->work;
+    if (!work_begin(work) || !work_claim(work, announce->uid)) return PBTS_REFUSAL_TOO_OFTEN;
+    pbts_refusal refusal = pbts_tracker_announce_signed(
+        context->app->tracker, reply, room, announce, client, PBTS_FAMILIES_BOTH, context->now);
+    if (refusal == PBTS_REFUSAL_NONE) work_prove(work);
+    return refusal;
+}
+
 static void answer_announce(const struct answer_context *context, pbts_writer *body,
                             pbts_span passkey, pbts_span query, const pbts_addr *client) {
     uint8_t scratch[PBTS_ANNOUNCE_SCRATCH_LEN];
@@ -23,12 +35,10 @@ static void answer_announce(const struct answer_context *context, pbts_writer *b
         return;
     }
     announce.passkey = passkey;
-    bool is_signed = announce.sig.len > 0 && context->signed_allowed;
-    pbts_tracker *tracker = context->app->tracker;
+    bool is_signed = announce.sig.len > 0 && context->work != NULL;
     pbts_refusal refusal =
-        is_signed ? pbts_tracker_announce_signed(tracker, &reply, &room, &announce, client,
-                                                 PBTS_FAMILIES_BOTH, context->now)
-                  : pbts_tracker_announce(tracker, &reply, &room, &announce, client,
+        is_signed ? announce_signed(context, &reply, &room, &announce, client)
+                  : pbts_tracker_announce(context->app->tracker, &reply, &room, &announce, client,
                                           PBTS_FAMILIES_BOTH, context->now);
     answer_count(context, &context->counters->announces[refusal]);
     if (refusal != PBTS_REFUSAL_NONE)

@@ -6,6 +6,7 @@
 #include "app.h"
 #include "wire/http_announce.h"
 #include "wire/http_request.h"
+#include "work.h"
 
 enum {
     /* A list of 200 IPv4 and 200 IPv6 peers that is not compact, and all that is around it. */
@@ -15,8 +16,8 @@ enum {
 struct answer_context {
     struct app *app;
     struct metrics_worker *counters;
-    bool alone;          /* nobody else counts on `counters` */
-    bool signed_allowed; /* may do the pairing of a signed announce here */
+    bool alone;        /* nobody else counts on `counters` */
+    struct work *work; /* of a signed announce's pairing; NULL: not here */
     pbts_now now;
 };
 

@@ -13,7 +13,8 @@ enum {
     CONFIG_LISTEN_MAX = 16,
     CONFIG_RANGES_MAX = 64,
     CONFIG_WORKERS_MAX = 64,
-    CONFIG_TEXT_MAX = 1024, /* one value, with NUL */
+    CONFIG_CPU_MS_MAX = 60 * 60 * 1000, /* a minute of 60 cores */
+    CONFIG_TEXT_MAX = 1024,             /* one value, with NUL */
     CONFIG_ERROR_MAX = 512,
 };
 
@@ -30,6 +31,7 @@ struct config_live {
     pbts_policy policy; /* the tracker has its own copy; set both with app_reload */
     struct config_ranges trusted_proxies, metrics_allow;
     enum config_log_level log_level;
+    uint32_t address_cpu_ms, user_cpu_ms; /* a minute, see work.h; 0: no limit */
 };
 
 struct config {

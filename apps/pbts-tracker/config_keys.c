@@ -34,6 +34,8 @@ const struct config_key CONFIG_KEYS[] = {
     { "uploads_per_user_max", "torrents", "10000", "torrents that a user may register", CONFIG_NUMBER, POLICY(uploads_per_user_max), 0, U32_MAX, 0, 0, true },
     { "peer_lists_per_hour", "answers", "6000", "answers with peers that a user gets in an hour; 0: no limit", CONFIG_NUMBER, POLICY(peer_lists_per_hour), 0, U32_MAX, 0, 0, true },
     { "client_deny", "prefixes", "", "peer-id prefixes of clients that are refused", CONFIG_PREFIXES, POLICY(client_deny), 0, 0, 0, 0, true },
+    { "address_cpu_ms", "ms a minute", "6000", "CPU time for checking what strangers at one address sign, registrations included; 0: no limit", CONFIG_NUMBER, FIELD(live.address_cpu_ms), 0, CONFIG_CPU_MS_MAX, 0, 0, true },
+    { "user_cpu_ms", "ms a minute", "12000", "CPU time for checking what one user signs, reports included; 0: no limit", CONFIG_NUMBER, FIELD(live.user_cpu_ms), 0, CONFIG_CPU_MS_MAX, 0, 0, true },
     { "trusted_proxies", "ranges", "", "whose X-Forwarded-For and PROXY headers count", CONFIG_RANGES, FIELD(live.trusted_proxies), 0, 0, 0, 0, true },
     { "proxy_protocol", "yes|no", "no", "trusted proxies may begin a connection with a PROXY v2 header", CONFIG_BOOL, FIELD(proxy_protocol), 0, 0, 0, 0, false },
     { "metrics_allow", "ranges", "", "who may read /metrics; empty: everybody", CONFIG_RANGES, FIELD(live.metrics_allow), 0, 0, 0, 0, true },

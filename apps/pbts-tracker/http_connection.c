@@ -62,6 +62,12 @@ void rest_reply_header(struct rest_request *request, const char *name, const cha
     snprintf(connection->header[at].value, sizeof connection->header[at].value, "%s", value);
 }
 
+static void add_retry_after(struct MHD_Response *response, unsigned seconds) {
+    char text[12];
+    snprintf(text, sizeof text, "%u", seconds > 0 ? seconds : RETRY_AFTER_S);
+    MHD_add_response_header(response, "Retry-After", text);
+}
+
 static void reply(struct rest_connection *connection, unsigned status,
                   struct MHD_Response *response, const char *content_type) {
     if (connection->response != NULL) MHD_destroy_response(connection->response);
@@ -71,7 +77,8 @@ static void reply(struct rest_connection *connection, unsigned status,
     if (response == NULL) return; /* no memory: the connection will be closed */
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (status == 503 || status == 429) MHD_add_response_header(response, "Retry-After", "30");
+    if (status == 503 || status == 429)
+        add_retry_after(response, connection->request.retry_after_s);
     if (atomic_load(&connection->request.app->stopping))
         MHD_add_response_header(response, "Connection", "close");
     for (size_t i = 0; i < connection->header_count; i++)
@@ -144,9 +151,11 @@ static void find_client(struct rest_connection *connection) {
         (void)!pbts_sockaddr_read(&peer, info->client_addr);
     pbts_span forwarded = forwarded_for(connection->mhd);
     request->client = answer_client(request->app, &peer, forwarded);
+    request->work = (struct work){ .app = request->app, .client = &request->client };
     request->from_loopback = app_is_loopback(&peer) && forwarded.len == 0 &&
                              rest_header(request, "Forwarded") == NULL &&
                              rest_header(request, "Via") == NULL;
+    request->work.unlimited = request->from_loopback;
 }
 
 /* ---- the body ---- */
@@ -215,7 +224,7 @@ static void answer_tracker(struct rest_connection *connection, pbts_http_kind ki
     pbts_writer body = pbts_writer_over(bytes, sizeof bytes);
     struct answer_context context = { .app = connection->request.app,
                                       .counters = &connection->request.app->metrics.pool,
-                                      .signed_allowed = true,
+                                      .work = &connection->request.work,
                                       .now = app_now() };
     answer_http(&context, &body, kind, passkey, pbts_span_text(connection->query),
                 &connection->request.client);
@@ -238,6 +247,7 @@ static void handle(struct rest_connection *connection) {
         answer_tracker(connection, kind, passkey);
     else
         rest_handle(request);
+    work_end(&request->work);
 }
 
 static void on_committed(void *host, struct commit_op *op) {

@@ -11,6 +11,7 @@
 
 #include "app.h"
 #include "committer.h"
+#include "work.h"
 
 struct rest_connection; /* http_server.c's side */
 
@@ -22,7 +23,9 @@ struct rest_request {
     pbts_addr client;   /* after PROXY and X-Forwarded-For of trusted proxies */
     bool from_loopback; /* the client's address, and nothing forwarded it */
     bool https;
-    void *state;                     /* the handler's own, from rest_handle to the reply */
+    struct work work;       /* of the checking of signatures; ended when the handler returns */
+    unsigned retry_after_s; /* of a 429 or 503; 0: the usual */
+    void *state;            /* the handler's own, from rest_handle to the reply */
     void (*state_free)(void *state); /* called when the request ends; may be NULL */
     struct rest_connection *connection;
 };

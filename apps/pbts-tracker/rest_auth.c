@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "codec/text.h"
+#include "net/clock.h"
 #include "rest_parts.h"
 
 static const char SCHEME[] = "PBTS ";
@@ -14,39 +15,60 @@ static pbts_span limit_seed(const struct app *app) {
     return (pbts_span){ (const uint8_t *)app->admin_token, ADMIN_TOKEN_LEN };
 }
 
-static void refuse_often(struct rest_request *request, enum rest_limit_kind kind) {
-    bool registration = kind == REST_LIMIT_REGISTRATION;
-    LOG_HOSTILE(&request->app->log, "rest_limited",
-                LOG_TEXT("what", registration ? "registrations" : "bad signatures"),
+static void refuse_often(struct rest_request *request, const char *what, uint64_t wait_ms) {
+    char sentence[100];
+    LOG_HOSTILE(&request->app->log, "rest_limited", LOG_TEXT("what", what),
                 LOG_ADDR("client", &request->client));
-    rest_reply_error(request, 429, "TOO_OFTEN",
-                     registration ? "too many registrations from your address; try again later"
-                                  : "too many bad signatures from your address; try again later");
+    request->retry_after_s = (unsigned)((wait_ms + 999) / 1000);
+    snprintf(sentence, sizeof sentence, "too many %s from your address; try again later", what);
+    rest_reply_error(request, 429, pbts_refusal_name(PBTS_REFUSAL_TOO_OFTEN), sentence);
+}
+
+static void refuse_kind(struct rest_request *request, enum rest_limit_kind kind,
+                        const struct rest_limit_who *who) {
+    struct app *app = request->app;
+    refuse_often(
+        request, kind == REST_LIMIT_REGISTRATION ? "registrations" : "bad signatures",
+        rest_limits_wait_ms(&app->rest_limits, kind, limit_seed(app), who, pbts_clock_mono_ms()));
 }
 
 bool rest_limit_is_open(struct rest_request *request, enum rest_limit_kind kind) {
     struct app *app = request->app;
-    if (request->from_loopback || rest_limits_allow(&app->rest_limits, kind, limit_seed(app),
-                                                    &request->client, app_now().mono_s))
+    struct rest_limit_who who = rest_limit_address(&request->client);
+    if (request->from_loopback || rest_limits_wait_ms(&app->rest_limits, kind, limit_seed(app),
+                                                      &who, pbts_clock_mono_ms()) == 0)
         return true;
-    refuse_often(request, kind);
+    refuse_kind(request, kind, &who);
     return false;
 }
 
 bool rest_limit_take(struct rest_request *request, enum rest_limit_kind kind) {
     struct app *app = request->app;
-    if (request->from_loopback || rest_limits_take(&app->rest_limits, kind, limit_seed(app),
-                                                   &request->client, app_now().mono_s))
+    struct rest_limit_who who = rest_limit_address(&request->client);
+    if (request->from_loopback ||
+        rest_limits_take(&app->rest_limits, kind, limit_seed(app), &who, pbts_clock_mono_ms()))
         return true;
-    refuse_often(request, kind);
+    refuse_kind(request, kind, &who);
     return false;
 }
 
 void rest_limit_count(struct rest_request *request, enum rest_limit_kind kind) {
     struct app *app = request->app;
+    struct rest_limit_who who = rest_limit_address(&request->client);
     if (request->from_loopback) return;
-    (void)rest_limits_take(&app->rest_limits, kind, limit_seed(app), &request->client,
-                           app_now().mono_s);
+    (void)rest_limits_take(&app->rest_limits, kind, limit_seed(app), &who, pbts_clock_mono_ms());
+}
+
+bool rest_may_work(struct rest_request *request, pbts_span name) {
+    struct work *work = &request->work;
+    bool by_address = work->begun || work_begin(work);
+    if (by_address && work_claim(work, name)) return true;
+    LOG_HOSTILE(&request->app->log, "rest_limited",
+                LOG_TEXT("what", by_address ? "a user's signatures" : "signatures"),
+                LOG_ADDR("client", &request->client));
+    request->retry_after_s = (unsigned)((work->wait_ms + 999) / 1000);
+    rest_reply_refusal(request, PBTS_REFUSAL_TOO_OFTEN);
+    return false;
 }
 
 void rest_refuse(struct rest_request *request, pbts_refusal refusal) {
@@ -129,10 +151,15 @@ static bool authenticate_signed(struct rest_request *request, uint32_t *user_no,
                          "seconds>,sig=<base64>");
         return false;
     }
-    if (!rest_limit_is_open(request, REST_LIMIT_BAD_SIGNATURE)) return false;
+    if (!rest_limit_is_open(request, REST_LIMIT_BAD_SIGNATURE) ||
+        !rest_may_work(request, PBTS_SPAN_OF(signed_request.key.bytes)))
+        return false;
     pbts_refusal refusal =
         pbts_check_request(request->app->tracker, user_no, &signed_request, app_now());
-    if (refusal == PBTS_REFUSAL_NONE) return true;
+    if (refusal == PBTS_REFUSAL_NONE) {
+        work_prove(&request->work);
+        return true;
+    }
     rest_refuse(request, refusal);
     return false;
 }

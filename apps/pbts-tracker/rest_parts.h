@@ -33,6 +33,10 @@ rest_handler rest_keygen, rest_attest;
  * 0 and passes unless `once`. False: the refusal was sent. */
 bool rest_authenticate(struct rest_request *request, uint32_t *user_no, bool once);
 void rest_refuse_admin(struct rest_request *request);
+/* Before a signature is checked: whether the client's address, and the user whose `name` (uid or
+ * key; empty: nobody's) it brings, have CPU time left. False: 429 was sent. work_prove, once it is
+ * shown that the user asks. */
+bool rest_may_work(struct rest_request *request, pbts_span name);
 /* Rate limits by address; loopback clients have none. `take` counts one, and answers 429 when that
  * is too many; `is_open` answers 429 without counting. False: the refusal was sent. */
 bool rest_limit_take(struct rest_request *request, enum rest_limit_kind kind);

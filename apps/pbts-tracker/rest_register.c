@@ -71,7 +71,8 @@ static bool may_register(struct rest_request *request) {
         return false;
     }
     return rest_limit_take(request, REST_LIMIT_REGISTRATION) &&
-           rest_limit_is_open(request, REST_LIMIT_BAD_SIGNATURE);
+           rest_limit_is_open(request, REST_LIMIT_BAD_SIGNATURE) &&
+           rest_may_work(request, (pbts_span){ NULL, 0 });
 }
 
 static void check_and_commit(struct rest_request *request, const pbts_registration *registration) {

@@ -139,7 +139,9 @@ static void count_bad_signatures(struct rest_request *request, const pbts_checke
 
 void rest_report(struct rest_request *request, const struct rest_caller *caller) {
     struct report_state *state;
-    if (!rest_limit_is_open(request, REST_LIMIT_BAD_SIGNATURE)) return;
+    if (!rest_limit_is_open(request, REST_LIMIT_BAD_SIGNATURE) ||
+        !rest_may_work(request, (pbts_span){ NULL, 0 }))
+        return;
     state = calloc(1, sizeof *state);
     if (state == NULL) {
         rest_reply_refusal(request, PBTS_REFUSAL_OVERLOADED);
@@ -148,12 +150,16 @@ void rest_report(struct rest_request *request, const struct rest_caller *caller)
     request->state = state;
     request->state_free = free_report;
     if (!decode(request, state)) return;
+    /* The prototype's shape shows nobody: it stays the address's work. */
+    bool is_signed = !state->report.legacy;
+    if (is_signed && !rest_may_work(request, state->report.uid)) return;
     pbts_refusal refusal =
         pbts_check_report(request->app->tracker, &state->checked, &state->report, app_now());
     if (refusal != PBTS_REFUSAL_NONE) {
         rest_refuse(request, refusal);
         return;
     }
+    if (is_signed) work_prove(&request->work);
     count_bad_signatures(request, state->checked);
     state->op = (struct commit_op){ .kind = COMMIT_REPORT, .report = state->checked };
     rest_commit(request, &state->op, committed);

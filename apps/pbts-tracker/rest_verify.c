@@ -79,7 +79,9 @@ static void verify_body(struct rest_request *request, json_t *body) {
 }
 
 void rest_verify_receipt(struct rest_request *request, const struct rest_caller *caller) {
-    if (!rest_limit_is_open(request, REST_LIMIT_BAD_SIGNATURE)) return;
+    if (!rest_limit_is_open(request, REST_LIMIT_BAD_SIGNATURE) ||
+        !rest_may_work(request, (pbts_span){ NULL, 0 }))
+        return;
     json_t *body = rest_json_body(request);
     if (body == NULL) return;
     verify_body(request, body);

@@ -19,3 +19,7 @@ uint64_t pbts_clock_mono_ms(void) {
 uint64_t pbts_clock_mono_us(void) {
     return read_ns(CLOCK_MONOTONIC) / 1000u;
 }
+
+uint64_t pbts_clock_thread_us(void) {
+    return read_ns(CLOCK_THREAD_CPUTIME_ID) / 1000u;
+}

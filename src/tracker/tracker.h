@@ -132,6 +132,7 @@ bool pbts_tracker_tick(pbts_tracker *tracker, pbts_now now);
     X(RATIO_TOO_LOW,    -1, 403, "your ratio is below this tracker's minimum: seed before you download more") \
     X(TOO_MANY_TORRENTS, 30, 429, "you share more torrents at once than this tracker allows")          \
     X(SWARM_FULL,       30, 503, "the swarm is full; try again later")                                 \
+    X(TOO_OFTEN,         1, 429, "too many signatures to check from you; try again in a minute")       \
     X(OVERLOADED,        5, 503, "the tracker is overloaded; try again later")                         \
     X(MALFORMED,        -1, 400, "the request is malformed")                                           \
     X(UID_INVALID,      -1, 400, "user_id must be 1 to 32 characters of A-Z a-z 0-9 . _ -")            \
