@@ -16,7 +16,7 @@ typedef struct pbts_book pbts_book; /* opaque; one owner; not thread-safe */
 
 enum {
     PBTS_BOOK_PEERS_MAX = 4096,   /* keys; the one seen longest ago is forgotten */
-    PBTS_BOOK_TALLIES_MAX = 1024, /* pairs of key and torrent with something owed; as above */
+    PBTS_BOOK_TALLIES_MAX = 1024, /* pairs of key and torrent; as above */
 };
 
 /* PBTS_NO_MEMORY. */

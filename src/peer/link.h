@@ -103,6 +103,8 @@ PBTS_MUST_USE pbts_status pbts_link_receive_hello(pbts_link *link, pbts_span dic
 PBTS_MUST_USE pbts_status pbts_link_receive(pbts_link *link, pbts_span body, pbts_moment now);
 /* The next body to send, if there is one; false otherwise. `writer` has PBTS_LINK_MESSAGE_MAX. */
 bool pbts_link_next_send(pbts_link *link, pbts_writer *writer, pbts_moment now);
+/* Whether it would give one. */
+bool pbts_link_wants_send(const pbts_link *link, pbts_moment now);
 
 pbts_link_state pbts_link_state_of(const pbts_link *link);
 pbts_link_refusal pbts_link_refused(const pbts_link *link, bool *by_us);
