@@ -49,8 +49,10 @@ typedef struct {
 typedef struct pbts_mse pbts_mse; /* opaque; one connection's; for its handshake only */
 
 /* PBTS_NO_MEMORY, PBTS_IO (random). Config, torrents and `initial` are borrowed: the first two
- * until the end, `initial` (sent as IA, at most PBTS_MSE_INITIAL_LEN_MAX bytes: our BitTorrent
- * handshake, which saves a round trip) only during the call. */
+ * until the end, `initial` only during the call. `initial` is sent as IA, at most
+ * PBTS_MSE_INITIAL_LEN_MAX bytes: our BitTorrent handshake, which saves a round trip. Give none
+ * when PLAINTEXT is offered: Transmission 3.00, when it then selects that, reads an IA without
+ * decrypting it, and closes. */
 PBTS_MUST_USE pbts_status pbts_mse_new_initiator(pbts_mse **out, const pbts_mse_config *config,
                                                  const pbts_mse_torrent *torrent,
                                                  pbts_span initial);

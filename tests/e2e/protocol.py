@@ -18,7 +18,7 @@ def main():
     lines = [json.loads(line) for line in VECTORS.read_text().splitlines()]
     t.check("there are vectors for every signature", {x["in"]["cmd"] for x in lines} >= {
         "register", "announce", "request", "piece", "cumulative", "batch",
-        "session", "session_piece", "aggregate", "report"})
+        "session", "session_piece", "aggregate", "report", "peer"})
     for number, line in enumerate(lines, 1):
         made = helper(**line["in"])
         t.check(f"vector {number}, {line['in']['cmd']}", made == line["out"], made)

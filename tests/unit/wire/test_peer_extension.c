@@ -157,6 +157,8 @@ static void what_is_absent_is_left_out(void **state) {
     for (size_t i = 0; i < PBTS_EXTENSIONS; i++)
         assert_int_equal(found.ids[i], PBTS_EXTENSION_ID_UNCHANGED);
     assert_false(found.has_upload_only || found.has_your_ip || found.has_ipv4 || found.has_ipv6);
+    assert_int_equal(found.listen_port + found.requests_max + found.metadata_bytes, 0);
+    assert_false(found.upload_only);
 
     h.ids[PBTS_EXTENSION_PEX] = 0; /* switched off later */
     writer = pbts_writer_over(buffer, sizeof buffer);
