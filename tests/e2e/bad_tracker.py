@@ -211,10 +211,14 @@ def lies(world, liar):
               *table[name])
         t.check(f"{name} asked for nothing but the parameters",
                 {path for _, path in liar.seen} == {"/params"}, liar.seen)
-    before = world.key.read_bytes()
+    fresh, command = world.folder / "fresh.key", list(table["register"])
+    good("key", "new", "--out", fresh)
+    command[command.index("--key") + 1] = fresh
+    before = fresh.read_bytes()
     liar.say = {"/register": says({"announce_url": None})}
-    fails("a registration without a URL is none", EXIT_IO, ["announce URL"], *table["register"])
-    t.check("and is not noted in the key file", world.key.read_bytes() == before)
+    fails("a registration without a URL is none", EXIT_IO, ["announce URL"], *command)
+    t.check("and is not noted in the key file", fresh.read_bytes() == before)
+    fresh.unlink()
     liar.say = {"/register": says({"announce_url": f"http://x/{ESCAPE}"})}
     done = run(*table["register"])
     t.check("a URL is printed clean", done.returncode == EXIT_OK and
