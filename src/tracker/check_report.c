@@ -15,7 +15,7 @@ enum { BAD_SIGNATURES_MAX = 32 };
 /* Up to this many statements, and pieces in batches, the submitter's signature is checked together
  * with theirs, in one product. In bigger reports it comes first, so that a stranger cannot make us
  * hash thousands. */
-enum { JOINT_STATEMENTS_MAX = 64, JOINT_BATCH_PIECES_MAX = 4096 };
+enum { JOINT_STATEMENTS_MAX = 64, JOINT_BATCH_PIECES_MAX = 1024 };
 
 /* All that is needed while one report is checked. */
 typedef struct {

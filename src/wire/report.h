@@ -37,7 +37,7 @@ enum {
     PBTS_REPORT_STATEMENTS_MAX = 10000,
     PBTS_REPORT_LEN_MAX = 16 * 1024 * 1024,
     /* What a report may cost beyond a hash and a share of the pairings for each statement: leaves
-     * of the trees of all batches (0.4 us each, before any signature can be checked), and piece
+     * of the trees of all batches (0.2 us each, before any signature can be checked), and piece
      * signatures of all sessions (40 us each). */
     PBTS_REPORT_BATCH_PIECES_MAX = PBTS_PIECES_MAX,
     PBTS_REPORT_SESSION_PIECES_MAX = 65536,

@@ -206,9 +206,21 @@ static void a_proof_holds_for_its_leaf_place_count_and_root_only(void **state) {
     }
     assert_int_equal(pbts_hash_tree_check(root, COUNT, INDEX, small_leaf(other, 9), way, len),
                      PBTS_MALFORMED);
-    assert_int_equal(pbts_hash_tree_check(root, COUNT, INDEX, leaf, way, len - 1), PBTS_MALFORMED);
+    for (size_t cut = 0; cut < len; cut++) { /* exact copies: a read past the end shows */
+        hash *part = malloc(cut > 0 ? cut * sizeof *part : 1);
+        assert_non_null(part);
+        memcpy(part, path, cut * sizeof *part);
+        assert_int_equal(pbts_hash_tree_check(root, COUNT, INDEX, leaf, (const hash *)part, cut),
+                         PBTS_MALFORMED);
+        free(part);
+    }
     assert_int_equal(pbts_hash_tree_check(root, COUNT, INDEX, leaf, way, len + 1), PBTS_MALFORMED);
     assert_int_equal(pbts_hash_tree_check(root, 0, 0, leaf, way, len), PBTS_MALFORMED);
+    hash alone; /* the root of a tree of one leaf is that leaf's, but only as number 0 */
+    pbts_hash_tree_leaf(alone, leaf);
+    assert_int_equal(pbts_hash_tree_check(alone, 1, 0, leaf, NULL, 0), PBTS_OK);
+    assert_int_equal(pbts_hash_tree_check(alone, 1, 1, leaf, NULL, 0), PBTS_MALFORMED);
+    assert_int_equal(pbts_hash_tree_check(alone, 0, 0, leaf, NULL, 0), PBTS_MALFORMED);
     assert_int_equal(pbts_hash_tree_check(root, UINT64_MAX, INDEX, leaf, way, len), PBTS_MALFORMED);
     assert_int_equal(pbts_hash_tree_check(root, (UINT64_C(1) << 32) + 1, 0, leaf, way, len),
                      PBTS_MALFORMED);

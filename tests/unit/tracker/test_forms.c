@@ -549,6 +549,39 @@ static void reports_of_many_forms_are_judged_the_same_when_long(void **state) {
     finish(w);
 }
 
+/* The joint check weighs the submitter's signature with a random number; the other needs none. */
+typedef struct {
+    pbts_random random;
+    unsigned asked;
+} counting_random;
+
+static pbts_status counting_fill(pbts_random *random, uint8_t *out, size_t len) {
+    ((counting_random *)(void *)random)->asked++;
+    return pbts_random_fill(pbts_random_system(), out, len);
+}
+
+static void a_stranger_cannot_have_more_than_1024_pieces_hashed(void **state) {
+    (void)state;
+    enum { MOST = 1024 / WORLD_PIECES, COUNT = MOST + 1 };
+    counting_random random = { { counting_fill }, 0 };
+    world *w = world_new(NULL, 2, 1);
+    uint8_t bits[WORLD_SET_LEN];
+    pbts_statement statements[COUNT];
+    pbts_verdict verdicts[COUNT];
+    w->config.random = &random.random;
+    world_restart(w);
+    world_set(bits, "all");
+    for (size_t i = 0; i < COUNT; i++) statements[i] = world_batch(w, 1, 0, 0, bits);
+    for (size_t count = MOST; count <= COUNT; count++) {
+        pbts_report report = world_report_of(w, 0, statements, count);
+        random.asked = 0;
+        assert_int_equal(world_submit(w, &report, verdicts), PBTS_REFUSAL_NONE);
+        assert_int_equal(random.asked, count == MOST);
+        for (size_t i = 0; i < count; i++) assert_int_equal(verdicts[i].refusal, PBTS_REFUSAL_NONE);
+    }
+    finish(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_is_worth_its_pieces),
@@ -570,6 +603,7 @@ int main(void) {
         cmocka_unit_test(a_session_needs_one_signature_for_each_piece),
         cmocka_unit_test(piece_signatures_are_not_looked_at_before_the_certificate),
         cmocka_unit_test(checking_one_statement_names_its_bad_piece),
+        cmocka_unit_test(a_stranger_cannot_have_more_than_1024_pieces_hashed),
         cmocka_unit_test(reports_of_many_forms_are_judged_the_same_when_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

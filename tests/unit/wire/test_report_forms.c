@@ -222,10 +222,45 @@ static pbts_status sessions_status(size_t statements, uint32_t pieces, uint32_t 
     return status;
 }
 
+static size_t lay_json_session(char *out, uint32_t pieces, uint32_t piece_count) {
+    size_t len = (size_t)pieces * 64, at;
+    uint8_t *raw = calloc(1, len);
+    assert_non_null(raw);
+    at = (size_t)sprintf(out,
+                         "{\"form\":\"session\"," JBASE ",\"session_id\":\"" D32 "\","
+                         "\"session_key\":\"" K33 "\",\"expires\":1,\"pieces\":\"0-%u\","
+                         "\"piece_count\":%u,\"piece_signatures\":\"",
+                         pieces - 1, piece_count);
+    pbts_writer writer = pbts_writer_over((uint8_t *)out + at, 2 * len);
+    pbts_base64_encode(&writer, (pbts_span){ raw, len });
+    assert_int_equal(pbts_writer_status(&writer), PBTS_OK);
+    free(raw);
+    at += writer.len;
+    return at + (size_t)sprintf(out + at, "\"}");
+}
+
 static void a_session_statement_has_at_most_1024_pieces(void **state) {
     (void)state;
     assert_int_equal(sessions_status(1, PBTS_RECEIPT_SESSION_PIECES_MAX, 0), PBTS_OK);
     assert_int_equal(sessions_status(1, PBTS_RECEIPT_SESSION_PIECES_MAX + 1, 0), PBTS_LIMIT);
+    char *body = malloc(1 << 18);
+    assert_non_null(body);
+    for (uint32_t extra = 0; extra < 2; extra++) {
+        size_t at = (size_t)sprintf(body, "{\"user_id\":\"a\",\"time\":1,\"signature\":\"" SIG64
+                                          "\",\"statements\":[");
+        at += lay_json_session(body + at, PBTS_RECEIPT_SESSION_PIECES_MAX + extra, 2000);
+        at += (size_t)sprintf(body + at, "]}");
+        assert_int_equal(status_of(pbts_report_decode_json, body, at),
+                         extra ? PBTS_LIMIT : PBTS_OK);
+    }
+    free(body);
+}
+
+static void a_session_of_no_pieces_is_refused(void **state) {
+    (void)state;
+    assert_int_equal(bencode_status("d1:lld1:c1:\x08"
+                                    "1:d#32:D1:ei1e1:h#20:H1:k#33:K1:r1:b1:ti1e1:y0:ee" TAIL),
+                     PBTS_MALFORMED);
 }
 
 static void the_sessions_of_a_report_have_at_most_65536_pieces(void **state) {
@@ -269,23 +304,6 @@ static void the_batches_of_a_report_have_at_most_a_million_pieces(void **state) 
                          extra ? PBTS_LIMIT : PBTS_OK);
     }
     free(body);
-}
-
-static size_t lay_json_session(char *out, uint32_t pieces, uint32_t piece_count) {
-    size_t len = (size_t)pieces * 64, at;
-    uint8_t *raw = calloc(1, len);
-    assert_non_null(raw);
-    at = (size_t)sprintf(out,
-                         "{\"form\":\"session\"," JBASE ",\"session_id\":\"" D32 "\","
-                         "\"session_key\":\"" K33 "\",\"expires\":1,\"pieces\":\"0-%u\","
-                         "\"piece_count\":%u,\"piece_signatures\":\"",
-                         pieces - 1, piece_count);
-    pbts_writer writer = pbts_writer_over((uint8_t *)out + at, 2 * len);
-    pbts_base64_encode(&writer, (pbts_span){ raw, len });
-    assert_int_equal(pbts_writer_status(&writer), PBTS_OK);
-    free(raw);
-    at += writer.len;
-    return at + (size_t)sprintf(out + at, "\"}");
 }
 
 static void signatures_in_base64_count_as_expanded(void **state) {
@@ -405,6 +423,7 @@ int main(void) {
         cmocka_unit_test(bad_bencoded_sessions_are_refused),
         cmocka_unit_test(bad_json_batches_and_sessions_are_refused),
         cmocka_unit_test(a_session_statement_has_at_most_1024_pieces),
+        cmocka_unit_test(a_session_of_no_pieces_is_refused),
         cmocka_unit_test(the_sessions_of_a_report_have_at_most_65536_pieces),
         cmocka_unit_test(a_batch_has_at_most_4096_pieces),
         cmocka_unit_test(the_batches_of_a_report_have_at_most_a_million_pieces),
