@@ -3,8 +3,9 @@
  *
  * What it is not: authentication. Its keys come from an unauthenticated 768-bit Diffie-Hellman and
  * the infohash, its cipher is RC4: it defeats a passive observer who does not know the torrent, no
- * more. Whom we talk to is proved by the `pbts` extension. Source: "Message Stream Encryption",
- * the description on the Vuze wiki; SKEY is the infohash.
+ * more. Whom we talk to is proved by the `pbts` extension. Each end costs two modular powers, 0.15
+ * ms; a responder pays them for whoever sends it 96 bytes. Source: "Message Stream Encryption", the
+ * description on the Vuze wiki; SKEY is the infohash.
  *
  *   1 A->B  Ya[96] PadA[0..512]
  *   2 B->A  Yb[96] PadB[0..512]

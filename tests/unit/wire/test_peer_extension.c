@@ -331,6 +331,16 @@ static void metadata_messages_are_these_bytes_both_ways(void **state) {
     }
 }
 
+/* The last piece of the longest metadata there may be. */
+static void metadata_of_10_mib_is_taken(void **state) {
+    static const char HEAD[] = "d8:msg_typei1e5:piecei639e10:total_sizei10485760ee";
+    static uint8_t body[sizeof HEAD - 1 + PBTS_METADATA_PIECE_BYTES];
+    pbts_metadata_message found;
+    memcpy(body, HEAD, sizeof HEAD - 1);
+    assert_int_equal(metadata_status(PBTS_SPAN_OF(body), &found), PBTS_OK);
+    assert_int_equal(found.data.len, PBTS_METADATA_PIECE_BYTES);
+}
+
 static void bad_metadata_messages_are_refused(void **state) {
     static const struct {
         const char *body;
@@ -513,6 +523,7 @@ int main(void) {
         cmocka_unit_test(handshakes_are_total_under_truncation_and_damage),
         cmocka_unit_test(metadata_pieces_cover_every_byte_once),
         cmocka_unit_test(metadata_messages_are_these_bytes_both_ways),
+        cmocka_unit_test(metadata_of_10_mib_is_taken),
         cmocka_unit_test(bad_metadata_messages_are_refused),
         cmocka_unit_test(peers_come_out_as_they_went_in),
         cmocka_unit_test(pex_of_real_clients_is_understood),

@@ -90,6 +90,36 @@ static void a_hello_is_these_bytes_both_ways(void **state) {
     }
 }
 
+/* Each key of a ticket in turn is missing, or has another type. */
+static void a_ticket_has_all_its_keys(void **state) {
+    static const char *const PAIRS[5][3] = {
+        { "9:allowancei1e", "", "9:allowance1:1" }, { "7:expiresi1e", "", "7:expires1:1" },
+        { "6:issuedi1e", "", "6:issued1:1" },       { "2:pk96:" K96, "", "2:pki1e" },
+        { "3:sig48:" S48, "", "3:sigi1e" },
+    };
+    for (size_t bad = 0; bad < 5; bad++) {
+        for (size_t way = 0; way < 3; way++) {
+            char bytes[512] = "d";
+            pbts_peer_ticket found;
+            for (size_t i = 0; i < 5; i++) strcat(bytes, PAIRS[i][i == bad ? way : 0]);
+            strcat(bytes, "e");
+            assert_int_equal(pbts_peer_ticket_decode(&found, pbts_span_text(bytes)),
+                             way == 0 ? PBTS_OK : PBTS_MALFORMED);
+        }
+    }
+}
+
+static void only_known_forms_are_said(void **state) {
+    pbts_peer_hello h = hello(), found;
+    uint8_t buffer[1024];
+    h.forms = 0xFFFFFFE4;
+    pbts_writer writer = pbts_writer_over(buffer, sizeof buffer);
+    pbts_peer_hello_encode(&writer, &h);
+    assert_memory_equal(buffer, "d5:formsi4e", 11);
+    assert_int_equal(pbts_peer_hello_decode(&found, pbts_writer_span(&writer)), PBTS_OK);
+    assert_int_equal(found.forms, 4);
+}
+
 static void a_ticket_is_read_as_the_tracker_gives_it(void **state) {
     pbts_peer_ticket found;
     assert_int_equal(pbts_peer_ticket_decode(&found, TEXT(TICKET)), PBTS_OK);
@@ -449,6 +479,8 @@ static void bad_messages_are_refused(void **state) {
         { "d1:ci1e1:t2:\xC3\xA4"
           "e",
           4, PBTS_MALFORMED },
+        { "d1:ci1e1:t3:a\nbe", 4, PBTS_MALFORMED },
+        { "d1:ci1e1:ti1ee", 4, PBTS_MALFORMED },
         { "d1:ci1e1:t2: ~e", 4, PBTS_OK },
         { "d1:d32:" D32 "1:k33:\4" X16("cc") "1:ti1e1:x48:" S48 "e", 5, PBTS_MALFORMED },
         { "d1:d32:" D32 "1:k33:\3" X16("cc") "1:ti1e1:x48:" S48 "e", 5, PBTS_OK },
@@ -571,6 +603,8 @@ static void random_runs_are_judged_as_a_naive_twin_does(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hello_is_these_bytes_both_ways),
+        cmocka_unit_test(a_ticket_has_all_its_keys),
+        cmocka_unit_test(only_known_forms_are_said),
         cmocka_unit_test(a_ticket_is_read_as_the_tracker_gives_it),
         cmocka_unit_test(a_later_version_may_say_more),
         cmocka_unit_test(bad_hellos_are_refused),
