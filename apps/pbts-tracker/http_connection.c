@@ -28,7 +28,7 @@ struct rest_connection {
     bool too_large;
     uint8_t *body;
     size_t body_len, body_capacity, body_max, drained;
-    uint64_t body_deadline_us;
+    struct http_guard *guard; /* of the connection; NULL when there was no memory for one */
     struct MHD_Response *response;
     unsigned status;
     struct {
@@ -174,7 +174,6 @@ static void begin_body(struct rest_connection *connection) {
     unsigned long long len = declared ? strtoull(declared, NULL, 10) : 0;
     connection->phase = PHASE_BODY;
     connection->body_max = rest_body_max(request->method, request->path);
-    connection->body_deadline_us = pbts_clock_mono_us() + HTTP_BODY_DEADLINE_S * UINT64_C(1000000);
     if (len <= connection->body_max) return;
     /* A client that waits for "100 Continue", or means to send very much, is told at once; others
      * are heard to the end, for many cannot read an answer while they write. */
@@ -204,7 +203,6 @@ static bool reserve_body(struct rest_connection *connection, size_t needed) {
 
 /* One more part of the body; MHD_NO ends the connection. */
 static enum MHD_Result add_body(struct rest_connection *connection, const char *data, size_t len) {
-    if (pbts_clock_mono_us() > connection->body_deadline_us) return MHD_NO;
     if (connection->too_large || len > connection->body_max - connection->body_len) {
         connection->too_large = true;
         connection->drained += len;
@@ -270,6 +268,7 @@ static void commit(struct rest_connection *connection) {
 
 static enum MHD_Result queue_reply(struct rest_connection *connection) {
     if (connection->response == NULL) return MHD_NO;
+    http_guard_expect(connection->guard, HTTP_ANSWER_DEADLINE_S, pbts_clock_mono_us());
     return MHD_queue_response(connection->mhd, connection->status, connection->response);
 }
 
@@ -289,6 +288,12 @@ static enum MHD_Result advance(struct rest_connection *connection) {
 
 /* ---- libmicrohttpd's callbacks ---- */
 
+static struct http_guard *guard_of(struct MHD_Connection *mhd) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
 void *http_on_uri(void *closure, const char *uri, struct MHD_Connection *mhd) {
     const struct http_side *side = closure;
     const char *mark = strchr(uri, '?');
@@ -299,6 +304,7 @@ void *http_on_uri(void *closure, const char *uri, struct MHD_Connection *mhd) {
     memcpy(connection->query, query, len);
     connection->mhd = mhd;
     connection->server = side->server;
+    connection->guard = guard_of(mhd);
     connection->request.app = side->server->app;
     connection->request.https = side->https;
     connection->request.connection = connection;
@@ -313,6 +319,7 @@ enum MHD_Result http_on_request(void *closure, struct MHD_Connection *mhd, const
     if (connection->phase == PHASE_HEAD) {
         connection->request.method = method;
         connection->request.path = url;
+        http_guard_expect(connection->guard, HTTP_BODY_DEADLINE_S, pbts_clock_mono_us());
         find_client(connection);
         begin_body(connection);
         return connection->phase == PHASE_REPLIED ? queue_reply(connection) : MHD_YES;
@@ -322,6 +329,7 @@ enum MHD_Result http_on_request(void *closure, struct MHD_Connection *mhd, const
         *upload_data_size = 0;
         return result;
     }
+    http_guard_expect(connection->guard, 0, 0); /* it is our turn */
     if (connection->phase == PHASE_BODY) handle(connection);
     return advance(connection);
 }
@@ -341,6 +349,7 @@ void http_on_completed(void *closure, struct MHD_Connection *mhd, void **request
     struct rest_connection *connection = *request;
     if (connection == NULL) return;
     *request = NULL;
+    http_guard_expect(connection->guard, HTTP_HEAD_DEADLINE_S, pbts_clock_mono_us());
     if (connection->phase == PHASE_REPLIED) count_and_log(connection);
     if (connection->request.state_free != NULL)
         connection->request.state_free(connection->request.state);

@@ -4,15 +4,16 @@
 
 #include <microhttpd.h>
 
+#include "http_guard.h"
 #include "rest.h"
 
 enum {
-    HTTP_CONNECTIONS_MAX = 4096, /* of the general server */
-    HTTP_PER_ADDRESS_MAX = 1024, /* connections of one address (more exactly: of one bucket) */
+    HTTP_CONNECTIONS_MAX = 4096,  /* of the general server */
+    HTTPS_CONNECTIONS_MAX = 3072, /* of those; the rest is for what the front hands over */
+    HTTP_PER_ADDRESS_MAX = 1024,  /* connections of one address (more exactly: of one bucket) */
     HTTP_ADDRESS_BUCKETS = 4096,
     HTTP_MEMORY_PER_CONNECTION = 48 * 1024, /* head and answer; libmicrohttpd's pool */
     HTTP_IDLE_TIMEOUT_S = 30,
-    HTTP_BODY_DEADLINE_S = 300,          /* a body must be whole by then */
     HTTP_BODIES_MAX = 512 * 1024 * 1024, /* bytes of bodies in memory, all requests together */
     HTTP_DRAIN_MAX = 1024 * 1024,        /* read and forgotten past a body's limit, before a 413 */
     HTTP_QUERY_MAX = 8 * 1024,
@@ -36,7 +37,8 @@ struct http_server {
     int wake;
     int listeners[CONFIG_LISTEN_MAX];
     size_t listener_count;
-    atomic_size_t in_flight, connections, body_bytes;
+    struct http_guards guards;
+    atomic_size_t in_flight, connections, https_connections, body_bytes;
     atomic_ushort per_address[HTTP_ADDRESS_BUCKETS];
 };
 

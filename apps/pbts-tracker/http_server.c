@@ -11,9 +11,15 @@
 #include <unistd.h>
 
 #include "http_connection.h"
+#include "net/clock.h"
 #include "net/socket.h"
 
 enum { PEM_MAX = 256 * 1024 };
+
+/* GnuTLS: 1.2 and 1.3, with authenticated ciphers and keys that are forgotten. */
+#define TLS_PRIORITIES                                             \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:" \
+    "+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:%SERVER_PRECEDENCE"
 
 static const char BUSY_ANSWER[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\n"
                                   "Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -28,40 +34,53 @@ static size_t bucket_of(const pbts_addr *client) {
     return (hash >> 32) % HTTP_ADDRESS_BUCKETS;
 }
 
+static void leave(struct http_server *server, bool https, const pbts_addr *client) {
+    atomic_fetch_sub(&server->connections, 1);
+    atomic_fetch_sub(&server->per_address[bucket_of(client)], 1);
+    if (https) atomic_fetch_sub(&server->https_connections, 1);
+}
+
 /* Count a connection in; false when there are too many. Proxies speak for many clients. */
-static bool admit(struct http_server *server, const pbts_addr *client) {
+static bool admit(struct http_server *server, bool https, const pbts_addr *client) {
     atomic_ushort *bucket = &server->per_address[bucket_of(client)];
     bool room = atomic_fetch_add(&server->connections, 1) < HTTP_CONNECTIONS_MAX;
     bool fair = atomic_fetch_add(bucket, 1) < HTTP_PER_ADDRESS_MAX;
+    if (https) room &= atomic_fetch_add(&server->https_connections, 1) < HTTPS_CONNECTIONS_MAX;
     if (room && (fair || app_is_trusted_proxy(server->app, client))) return true;
-    atomic_fetch_sub(&server->connections, 1);
-    atomic_fetch_sub(bucket, 1);
+    leave(server, https, client);
     return false;
 }
 
-static void leave(struct http_server *server, const pbts_addr *client) {
-    atomic_fetch_sub(&server->connections, 1);
-    atomic_fetch_sub(&server->per_address[bucket_of(client)], 1);
+static void on_close(const struct http_side *side, struct MHD_Connection *mhd) {
+    pbts_addr client;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info != NULL && pbts_sockaddr_read(&client, info->client_addr) == PBTS_OK)
+        leave(side->server, side->https, &client);
 }
 
 static void on_connection(void *closure, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
     const struct http_side *side = closure;
-    pbts_addr client;
-    if (code != MHD_CONNECTION_NOTIFY_CLOSED) return;
+    struct http_guards *guards = &side->server->guards;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        http_guard_release(guards, *socket_context);
+        on_close(side, mhd);
+        return;
+    }
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info != NULL && pbts_sockaddr_read(&client, info->client_addr) == PBTS_OK)
-        leave(side->server, &client);
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info != NULL)
+        *socket_context = http_guard_new(guards, info->connect_fd, pbts_clock_mono_us());
 }
 
-static void add(struct http_server *server, struct MHD_Daemon *daemon, bool say_busy, int fd,
-                const pbts_addr *client) {
+static void add(struct http_server *server, bool https, int fd, const pbts_addr *client) {
     pbts_sockaddr addr;
     char unread[4096];
-    if (!admit(server, client)) {
+    struct MHD_Daemon *daemon = https ? server->https : server->plain;
+    if (!admit(server, https, client)) {
         LOG_HOSTILE(&server->app->log, "rest_busy", LOG_ADDR("client", client));
-        if (say_busy &&
+        if (!https &&
             send(fd, BUSY_ANSWER, sizeof BUSY_ANSWER - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
             shutdown(fd, SHUT_WR);
             (void)recv(fd, unread, sizeof unread, MSG_DONTWAIT); /* or close would reset */
@@ -71,11 +90,16 @@ static void add(struct http_server *server, struct MHD_Daemon *daemon, bool say_
     }
     pbts_sockaddr_of(&addr, client);
     if (MHD_add_connection(daemon, fd, (struct sockaddr *)&addr.storage, addr.len) != MHD_YES)
-        leave(server, client); /* it has closed the socket */
+        leave(server, https, client); /* it has closed the socket */
 }
 
 void http_server_take(struct http_server *server, int fd, const pbts_addr *client) {
-    add(server, server->plain, true, fd, client);
+    add(server, false, fd, client);
+}
+
+void http_server_tick(struct http_server *server) {
+    unsigned late = http_guards_sweep(&server->guards, pbts_clock_mono_us());
+    if (late > 0) LOG_HOSTILE(&server->app->log, "rest_late", LOG_UINT("connections", late));
 }
 
 size_t http_server_in_flight(struct http_server *server) {
@@ -131,7 +155,7 @@ static struct MHD_Daemon *start_https(struct http_server *server) {
     struct MHD_Daemon *daemon = NULL;
     char *cert = read_pem(app, app->config.tls_cert), *key = read_pem(app, app->config.tls_key);
     if (cert != NULL && key != NULL) {
-        char priorities[] = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1";
+        char priorities[] = TLS_PRIORITIES;
         const struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, cert },
                                               { MHD_OPTION_HTTPS_MEM_KEY, 0, key },
                                               { MHD_OPTION_HTTPS_PRIORITIES, 0, priorities },
@@ -163,7 +187,7 @@ static void accept_https(struct http_server *server, int listener) {
         return;
     }
     pthread_mutex_lock(&server->https_lock);
-    add(server, server->https, false, fd, &client);
+    add(server, true, fd, &client);
     pthread_mutex_unlock(&server->https_lock);
 }
 
@@ -221,6 +245,7 @@ pbts_status http_server_start(struct http_server **out, struct app *app) {
     server->plain_side = (struct http_side){ server, false };
     server->https_side = (struct http_side){ server, true };
     pthread_mutex_init(&server->https_lock, NULL);
+    http_guards_init(&server->guards);
     server->plain = start_daemon(server, &server->plain_side, 0, none);
     pbts_status status = server->plain != NULL ? PBTS_OK : PBTS_IO;
     if (status == PBTS_OK && app->config.https_port != 0) status = begin_https(server);
@@ -284,5 +309,6 @@ void http_server_stop(struct http_server *server) {
     for (size_t i = 0; i < server->listener_count; i++) close(server->listeners[i]);
     if (server->wake >= 0) close(server->wake);
     pthread_mutex_destroy(&server->https_lock);
+    http_guards_deinit(&server->guards);
     free(server);
 }

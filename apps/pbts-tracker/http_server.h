@@ -11,6 +11,8 @@ struct http_server;
 PBTS_MUST_USE pbts_status http_server_start(struct http_server **out, struct app *app);
 /* Take over a connected socket whose next bytes are a request; owns `fd` in any case. */
 void http_server_take(struct http_server *server, int fd, const pbts_addr *client);
+/* Close connections that are too slow; call about once a second. */
+void http_server_tick(struct http_server *server);
 /* Requests that were read and not answered yet. */
 size_t http_server_in_flight(struct http_server *server);
 /* Stop listening for HTTPS; what is connected goes on. */

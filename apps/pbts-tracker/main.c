@@ -114,6 +114,7 @@ static void run(struct app *app, int signals, const struct arguments *arguments)
         FD_SET(signals, &readable);
         (void)select(signals + 1, &readable, NULL, NULL, &wait);
         tick(app);
+        http_server_tick(app->http);
         downloads_tick(app, app_now().mono_s);
         if (read(signals, &info, sizeof info) != (ssize_t)sizeof info) continue;
         if (info.ssi_signo != SIGHUP) return;
