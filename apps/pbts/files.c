@@ -150,6 +150,10 @@ static bool move_to_new(const char *part, const char *path) {
     return link(part, path) == 0 && unlink(part) == 0;
 }
 
+static int say_exists(const char *path) {
+    return say_fail(PBTS_EXIT_IO, "%s: exists already; --force overwrites it", path);
+}
+
 int file_part_place(file_part *part, bool over) {
     sigset_t before;
     bool synced = fsync(part->fd) == 0;
@@ -163,9 +167,7 @@ int file_part_place(file_part *part, bool over) {
     release_signals(&before);
     bool taken = synced && !moved && errno == EEXIST;
     if (moved && sync_folder_of(part->path)) return PBTS_EXIT_OK;
-    int code = taken
-                   ? say_fail(PBTS_EXIT_IO, "%s: exists already; --force overwrites it", part->path)
-                   : say_errno(part->path);
+    int code = taken ? say_exists(part->path) : say_errno(part->path);
     file_part_discard(part);
     return code;
 }
@@ -204,10 +206,6 @@ static int write_whole(const char *path, pbts_span bytes, mode_t mode, bool over
 }
 
 int file_create(const char *path, pbts_span bytes, mode_t mode) {
-    struct stat info;
-    if (lstat(path, &info) == 0) {
-        return say_fail(PBTS_EXIT_IO, "%s: exists already; --force overwrites it", path);
-    }
     return write_whole(path, bytes, mode, false);
 }
 
@@ -232,6 +230,12 @@ int file_check_kind(const char *path, const char *magic, const char *kind) {
     int code = has_magic(&same, path, pbts_span_text(magic));
     if (code != PBTS_EXIT_OK || same) return code;
     return say_fail(PBTS_EXIT_IO, "%s: is there and is no %s; it is not overwritten", path, kind);
+}
+
+int file_check_place(const char *path, bool over, const char *magic, const char *kind) {
+    struct stat info;
+    if (over) return file_check_kind(path, magic, kind);
+    return lstat(path, &info) == 0 ? say_exists(path) : PBTS_EXIT_OK;
 }
 
 int file_replace(const char *path, pbts_span bytes, mode_t mode, const char *magic,

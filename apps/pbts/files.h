@@ -21,6 +21,10 @@ int file_create(const char *path, pbts_span bytes, mode_t mode);
 int file_replace(const char *path, pbts_span bytes, mode_t mode, const char *magic,
                  const char *kind);
 
+/* Whether one of the two would find its place now (`over`: file_replace): to be asked before work
+ * that takes long. */
+int file_check_place(const char *path, bool over, const char *magic, const char *kind);
+
 /* A file under a name of its own beside `path` until all of it is written. */
 typedef struct {
     const char *path;    /* where it belongs */

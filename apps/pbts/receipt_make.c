@@ -109,9 +109,11 @@ static int ask_tracker(making *m) {
     return PBTS_EXIT_OK;
 }
 
+static const char KIND[] = "file of receipts";
+
 static int write_out(const making *m, pbts_span bytes) {
     if (!m->force) return file_create(m->out, bytes, 0666);
-    return file_replace(m->out, bytes, 0666, PBTS_RECEIPT_FILE_MAGIC, "file of receipts");
+    return file_replace(m->out, bytes, 0666, PBTS_RECEIPT_FILE_MAGIC, KIND);
 }
 
 static int sign_and_write(making *m) {
@@ -166,7 +168,11 @@ static int make(making *m) {
     if (code == PBTS_EXIT_OK) code = torrent_load(&m->meta, m->torrent);
     if (code == PBTS_EXIT_OK) code = read_set(m);
     if (code == PBTS_EXIT_OK) code = content_place_find(&m->place, m->meta, m->data);
-    if (code == PBTS_EXIT_OK) code = ask_tracker(m); /* before the disk is read for hours */
+    /* What can fail at once comes before the disk is read for hours. */
+    if (code == PBTS_EXIT_OK) {
+        code = file_check_place(m->out, m->force, PBTS_RECEIPT_FILE_MAGIC, KIND);
+    }
+    if (code == PBTS_EXIT_OK) code = ask_tracker(m);
     if (code == PBTS_EXIT_OK) code = check_pieces(m);
     if (code != PBTS_EXIT_OK) return code;
     memcpy(m->receipt.infohash, pbts_metainfo_infohash(m->meta), sizeof m->receipt.infohash);

@@ -14,6 +14,8 @@
 
 enum { CHUNK_LEN = 1 << 20 };
 
+static const char MAGIC[] = "d", KIND[] = ".torrent";
+
 typedef struct {
     const char *out;
     bool force, forced_progress;
@@ -66,7 +68,7 @@ static int build(pbts_torrent_builder *builder, const content *all, const create
     if (pbts_metainfo_parse(&meta, &problem, pbts_mem_system(), bytes) != PBTS_OK) {
         return say_fail(PBTS_EXIT_REFUSED, "%s: %s", out, problem);
     }
-    code = how->force ? file_replace(how->out, bytes, 0666, "d", ".torrent")
+    code = how->force ? file_replace(how->out, bytes, 0666, MAGIC, KIND)
                       : file_create(how->out, bytes, 0666);
     char infohash[2 * PBTS_INFOHASH_LEN + 1];
     hex_text(infohash, sizeof infohash,
@@ -83,7 +85,8 @@ static int build(pbts_torrent_builder *builder, const content *all, const create
 static int create(const char *path, const create_options *how, pbts_torrent_options *options) {
     content all;
     pbts_torrent_builder *builder;
-    int code = content_scan(&all, path);
+    int code = file_check_place(how->out, how->force, MAGIC, KIND);
+    if (code == PBTS_EXIT_OK) code = content_scan(&all, path);
     if (code != PBTS_EXIT_OK) return code;
     options->name = pbts_span_text(all.name);
     options->single_file = all.single_file;

@@ -366,6 +366,8 @@ def interrupted(folder):
     sparse(content / "f", 40 << 30)
     out = folder / "large.torrent"
     out.write_bytes(b"d1:ae")
+    fails("a name that is taken is found before hours of reading", EXIT_IO, ["exists already"],
+          "torrent", "create", content, "--out", out, timeout=20)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
         process = subprocess.Popen([PBTS, "torrent", "create", str(content), "--out", str(out),
                                     "--force", "--progress"], stderr=subprocess.PIPE)

@@ -273,6 +273,9 @@ def existing(tour, name):
           *receipt(tour, name, out=file.name))
     fails("torrent create does not overwrite", EXIT_IO, ["exists already", "--force"],
           *create, made)
+    command = list(receipt(tour, name, out=file.name))
+    command[3] = "http://127.0.0.1:1"
+    fails("and says so before it asks anybody", EXIT_IO, ["exists already"], *command)
     t.check("the receipts are as they were", file.read_bytes() == before)
     key = tour.alice.read_bytes()
     fails("receipt make --force overwrites no key", EXIT_IO, ["is no file of receipts"],
