@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/assert.h"
 #include "command.h"
 #include "exit_codes.h"
 #include "hash/sha.h"
@@ -11,7 +12,7 @@
 #include "receipts.h"
 #include "say.h"
 #include "tracker_api.h"
-#include "wire/report.h"
+#include "wire/report_join.h"
 
 enum { FILES_MAX = 1000 };
 
@@ -19,39 +20,18 @@ typedef struct {
     receipts files[FILES_MAX];
     char **paths;
     size_t file_count;
-    pbts_statement *statements;
-    const pbts_receipt_record **records; /* of the statements */
-    size_t count;
+    pbts_statement *given; /* a statement for each receipt of all files, in order */
+    const pbts_receipt_record **records;
+    size_t given_count;
+    pbts_joined joined; /* what is sent: those of one session are one statement */
 } reporting;
 
 static void reporting_free(reporting *r) {
     for (size_t i = 0; i < r->file_count; i++) receipts_free(&r->files[i]);
-    free(r->statements);
+    pbts_joined_free(&r->joined);
+    free(r->given);
     free(r->records);
     free(r);
-}
-
-static pbts_party party_of(pbts_span uid, const pbts_bls_public *key) {
-    if (uid.len > 0) return (pbts_party){ .uid = uid };
-    return (pbts_party){ .has_key = true, .key = *key };
-}
-
-static pbts_statement statement_of(const pbts_receipt_record *record) {
-    const pbts_receipt *receipt = &record->receipt;
-    pbts_statement statement = { .form = receipt->form,
-                                 .has_iid = true,
-                                 .epoch = receipt->epoch,
-                                 .receiver = party_of(record->receiver_uid, &receipt->receiver),
-                                 .sender = party_of(record->sender_uid, &receipt->sender),
-                                 .piece_index = receipt->piece_index,
-                                 .bitmap = receipt->bitmap,
-                                 .session = receipt->session,
-                                 .piece_signatures = receipt->piece_signatures,
-                                 .has_signature = true,
-                                 .signature = record->signature };
-    memcpy(statement.iid, receipt->iid, sizeof statement.iid);
-    memcpy(statement.infohash, receipt->infohash, sizeof statement.infohash);
-    return statement;
 }
 
 static int load_files(reporting *r, size_t *total) {
@@ -77,43 +57,65 @@ static int gather(reporting *r) {
     size_t total = 0;
     int code = load_files(r, &total);
     if (code != PBTS_EXIT_OK) return code;
-    r->statements = calloc(total, sizeof *r->statements);
+    r->given = calloc(total, sizeof *r->given);
     r->records = calloc(total, sizeof *r->records);
-    if (r->statements == NULL || r->records == NULL) return say_no_memory();
+    if (r->given == NULL || r->records == NULL) return say_no_memory();
     for (size_t i = 0; i < r->file_count; i++) {
         for (size_t k = 0; k < r->files[i].count; k++) {
-            r->records[r->count] = &r->files[i].records[k];
-            r->statements[r->count++] = statement_of(&r->files[i].records[k]);
+            r->records[r->given_count] = &r->files[i].records[k];
+            r->given[r->given_count++] = pbts_statement_of(&r->files[i].records[k]);
         }
     }
-    return PBTS_EXIT_OK;
+    pbts_status status =
+        pbts_statements_join(&r->joined, pbts_mem_system(), r->given, r->given_count);
+    return status == PBTS_OK ? PBTS_EXIT_OK : say_no_memory();
 }
 
-/* Where a receipt of the report came from: its file, and `*index` becomes its number there. */
+/* The first receipt that is in a statement, and how many are. */
+static size_t first_of(const reporting *r, size_t statement, size_t *count) {
+    size_t first = 0;
+    *count = 0;
+    for (size_t i = r->given_count; i-- > 0;) {
+        if (r->joined.places[i] != statement) continue;
+        first = i;
+        *count += 1;
+    }
+    return first;
+}
+
+/* Where a receipt came from: its file, and `*index` becomes its number there. */
 static const char *file_of(const reporting *r, size_t *index) {
     size_t file = 0;
     while (*index >= r->files[file].count) *index -= r->files[file++].count;
     return r->paths[file];
 }
 
+static int check_all(const reporting *r) {
+    for (size_t i = 0; i < r->given_count; i++) {
+        const char *problem = receipt_record_problem(r->records[i]);
+        size_t index = i;
+        if (problem == NULL) continue;
+        const char *path = file_of(r, &index);
+        return say_fail(PBTS_EXIT_REFUSED,
+                        "%s: receipt %zu: %s; report without --aggregate to have the others count",
+                        path, index, problem);
+    }
+    return PBTS_EXIT_OK;
+}
+
 /* Replace the statements' own signatures by their sum: smaller, but one bad one spoils all. */
 static int aggregate(reporting *r, pbts_report *report, const uint8_t iid[static PBTS_IID_LEN]) {
     pbts_bls_g1_point sum, point;
+    int code = check_all(r);
+    if (code != PBTS_EXIT_OK) return code;
     pbts_bls_g1_zero(&sum);
-    for (size_t i = 0; i < r->count; i++) {
-        const char *problem = receipt_record_problem(r->records[i]);
-        if (problem != NULL ||
-            pbts_bls_signature_decode(&point, &r->statements[i].signature) != PBTS_OK) {
-            size_t index = i;
-            const char *path = file_of(r, &index);
-            return say_fail(PBTS_EXIT_REFUSED,
-                            "%s: receipt %zu: %s; report without --aggregate to have the others "
-                            "count",
-                            path, index, problem ? problem : "bad signature");
-        }
+    for (size_t i = 0; i < r->joined.count; i++) {
+        pbts_statement *statement = &r->joined.statements[i];
+        pbts_status status = pbts_bls_signature_decode(&point, &statement->signature);
+        assert(status == PBTS_OK); /* it was checked */
         pbts_bls_g1_add(&sum, &point);
-        r->statements[i].has_signature = false;
-        if (memcmp(r->statements[i].iid, iid, PBTS_IID_LEN) == 0) r->statements[i].has_iid = false;
+        statement->has_signature = false;
+        if (memcmp(statement->iid, iid, PBTS_IID_LEN) == 0) statement->has_iid = false;
     }
     report->has_aggregate = true;
     pbts_bls_signature_encode(&report->aggregate, &sum);
@@ -145,7 +147,7 @@ static int encode(uint8_t **out, size_t *len, reporting *r, const keyfile *key,
     }
     pbts_writer list = pbts_writer_over(statements, PBTS_REPORT_LEN_MAX);
     pbts_writer whole = pbts_writer_over(body, PBTS_REPORT_LEN_MAX);
-    pbts_report_encode_statements(&list, r->statements, r->count);
+    pbts_report_encode_statements(&list, r->joined.statements, r->joined.count);
     sign_report(&report, key, iid, pbts_writer_span(&list));
     pbts_report_encode(&whole, &report, pbts_writer_span(&list));
     bool fits = !list.failed && !whole.failed;
@@ -166,7 +168,7 @@ static bool answers(const json_t *answer, const reporting *r) {
            json_is_object(json_object_get(answer, "credited")) &&
            json_is_object(json_object_get(answer, "totals")) &&
            json_is_integer(json_object_get(answer, "refused")) &&
-           json_array_size(json_object_get(answer, "statements")) == r->count;
+           json_array_size(json_object_get(answer, "statements")) == r->joined.count;
 }
 
 static void print_text(const json_t *text) {
@@ -175,13 +177,15 @@ static void print_text(const json_t *text) {
 }
 
 static void print_refused(const reporting *r, const json_t *statement) {
-    size_t index = tracker_count(statement, "index");
-    if (json_object_get(statement, "error") == NULL || index >= r->count) return;
+    size_t place = tracker_count(statement, "index"), count;
+    if (json_object_get(statement, "error") == NULL || place >= r->joined.count) return;
+    size_t index = first_of(r, place, &count);
     const pbts_receipt_record *record = r->records[index];
     printf("refused     ");
     say_clean(stdout, pbts_span_text(file_of(r, &index)));
     printf(" receipt %zu (", index);
     receipt_record_print(record);
+    if (count > 1) printf(", and %zu more of its session", count - 1);
     printf("): ");
     print_text(json_object_get(statement, "error"));
     printf(" (");

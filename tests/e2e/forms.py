@@ -152,6 +152,39 @@ def bad_sessions_are_named(place):
             verified.stdout[-300:])
 
 
+def apart(record):
+    """A session's record as one for each piece, as a peer stores them while they come."""
+    bits, found = record[b"b"], []
+    for i in (i for i in range(PIECES) if bits[i // 8] & 0x80 >> i % 8):
+        one, at = bytearray(len(bits)), len(found)
+        one[i // 8] = 0x80 >> i % 8
+        found.append({**record, b"b": bytes(one), b"p": record[b"p"][32 * at:32 * at + 32],
+                      b"y": record[b"y"][64 * at:64 * at + 64]})
+    return found
+
+
+def single_pieces_are_joined(place):
+    good(*place.make("whole.bin", "session", "2010-2049"))
+    file, pieces = place.folder / "single.bin", apart(records(place.folder / "whole.bin")[0])
+    spoilt = [*pieces[:7], {**pieces[7], b"y": bytes(64)}, *pieces[8:]]
+    file.write_bytes(MAGIC + b"".join(s.bencode(x) for x in spoilt))
+    done = run("report", "--tracker", place.url, "--key", place.key("alice"), file)
+    t.check("a bad piece of forty that are reported as one is named",
+            done.returncode == EXIT_REFUSED and "receipt 0 (alice -> bob" in done.stdout and
+            "and 39 more of its session): the session's signature of piece 2017" in done.stdout,
+            done)
+    file.write_bytes(MAGIC + b"".join(s.bencode(x) for x in pieces[:20]))
+    other = place.folder / "other.bin"
+    other.write_bytes(MAGIC + b"".join(s.bencode(x) for x in pieces[20:]))
+    for more, want in (((), (40, 0)), (("--aggregate",), (0, 40))):
+        done = run("report", "--tracker", place.url, "--key", place.key("alice"), "--json", *more,
+                   file, other)
+        answer = json.loads(done.stdout)
+        t.check(f"pieces of a session in two files are one statement {more}",
+                len(answer["statements"]) == 1 and answer["refused"] == 0 and
+                (answer["credited"]["pieces"], answer["duplicates"]) == want, answer)
+
+
 def wrong_options(place):
     for name, arguments, words in (
             ("an unknown form", ("x.bin", "merkle", "0"), ["--form merkle", "batch or session"]),
@@ -198,6 +231,7 @@ def main():
         sessions_share_a_certificate(place)
         all_forms_count(place)
         bad_sessions_are_named(place)
+        single_pieces_are_joined(place)
         wrong_options(place)
         over_http(daemon, helper)
         t.check("the daemon ends cleanly", daemon.stop() == 0, daemon.text()[-1000:])
