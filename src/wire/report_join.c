@@ -36,7 +36,6 @@ static bool same_party(const pbts_party *a, const pbts_party *b) {
 static bool is_joinable(const pbts_statement *s) {
     size_t pieces = pbts_piece_set_count(s->bitmap);
     return s->form == PBTS_FORM_SESSION && pieces > 0 &&
-           pieces <= PBTS_RECEIPT_SESSION_PIECES_MAX &&
            s->piece_signatures.len == pieces * PBTS_SECP256K1_SIGNATURE_LEN;
 }
 

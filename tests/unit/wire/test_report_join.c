@@ -100,8 +100,10 @@ static void random_gifts_say_the_same_when_joined(void **state) {
         for (uint32_t i = 0; i < count; i++) {
             uint32_t pieces[8], n = 1 + pbts_prng_below(&prng, 8);
             uint8_t id = (uint8_t)(1 + pbts_prng_below(&prng, sessions));
-            for (uint32_t k = 0; k < n; k++) { /* ascending, distinct; pieces come twice */
-                pieces[k] = pbts_prng_below(&prng, PIECES / 8) + k * PIECES / 8;
+            uint32_t piece = pbts_prng_below(&prng, PIECES - 24); /* pieces come twice, too */
+            for (uint32_t k = 0; k < n; k++) {
+                pieces[k] = piece;
+                piece += 1 + pbts_prng_below(&prng, 3);
             }
             (void)add(g, id, pieces, n);
             distinct += !seen[id];
@@ -163,6 +165,40 @@ static void other_forms_and_malformed_sessions_are_left_alone(void **state) {
     pbts_joined joined = join(g);
     assert_int_equal(joined.count, 8);
     assert_memory_equal(joined.statements, g->given, 8 * sizeof *g->given);
+    pbts_joined_free(&joined);
+    free(g);
+}
+
+static void a_good_session_does_not_join_a_bad_one_of_its_certificate(void **state) {
+    (void)state;
+    static const uint32_t PIECES_OF[3] = { 4, 5, 6 };
+    gift *g = calloc(1, sizeof *g);
+    assert_non_null(g);
+    add(g, 1, PIECES_OF, 3)->piece_signatures.len -= 64;
+    (void)add(g, 1, PIECES_OF, 3);
+    (void)add(g, 1, PIECES_OF, 0); /* of no pieces: to be refused by itself */
+    (void)add(g, 1, PIECES_OF, 1);
+    pbts_joined joined = join(g);
+    static const uint32_t WANT[4] = { 0, 1, 2, 1 };
+    assert_int_equal(joined.count, 3);
+    assert_memory_equal(joined.places, WANT, sizeof WANT);
+    assert_memory_equal(&joined.statements[0], &g->given[0], sizeof *g->given);
+    pbts_joined_free(&joined);
+    free(g);
+}
+
+static void a_piece_of_several_is_taken_from_the_first(void **state) {
+    (void)state;
+    static const uint32_t PIECES_OF[3] = { 4, 5, 6 };
+    gift *g = calloc(1, sizeof *g);
+    assert_non_null(g);
+    (void)add(g, 1, PIECES_OF, 3);
+    (void)add(g, 1, PIECES_OF + 1, 1);
+    memset(g->signatures[1], 0xEE, 64); /* another signature of piece 5 */
+    pbts_joined joined = join(g);
+    assert_int_equal(joined.count, 1);
+    assert_int_equal(joined.statements[0].piece_signatures.len, 3 * 64);
+    assert_memory_equal(joined.statements[0].piece_signatures.data, g->signatures[0], 3 * 64);
     pbts_joined_free(&joined);
     free(g);
 }
@@ -246,6 +282,8 @@ int main(void) {
         cmocka_unit_test(random_gifts_say_the_same_when_joined),
         cmocka_unit_test(what_differs_in_anything_but_pieces_stays_apart),
         cmocka_unit_test(other_forms_and_malformed_sessions_are_left_alone),
+        cmocka_unit_test(a_good_session_does_not_join_a_bad_one_of_its_certificate),
+        cmocka_unit_test(a_piece_of_several_is_taken_from_the_first),
         cmocka_unit_test(a_joined_statement_keeps_its_limit),
         cmocka_unit_test(every_failing_allocation_is_reported),
         cmocka_unit_test(a_record_becomes_the_statement_of_its_receipt),
