@@ -406,6 +406,22 @@ static void a_responder_refuses_everything_else(void **state) {
     CHECK_RESPONDER(PBTS_NOT_FOUND, c->infohash = (const uint8_t *)"a torrent we haven't");
 }
 
+static void any_of_our_torrents_may_be_meant(void **state) {
+    for (size_t i = 0; i < 3; i++) {
+        pair p;
+        third_case c = GOOD_THIRD;
+        pbts_mse_result result;
+        pair_init(&p, 5);
+        uint8_t meant[20];
+        memcpy(meant, p.torrents[i].infohash, sizeof meant);
+        c.infohash = meant;
+        assert_int_equal(respond_to(&c, &p), PBTS_OK);
+        pbts_mse_finish(p.b, &result);
+        assert_ptr_equal(result.infohash, p.torrents[i].infohash);
+        pair_deinit(&p);
+    }
+}
+
 static void a_method_that_is_not_taken_is_refused(void **state) {
     pair p;
     third_case c = GOOD_THIRD;
@@ -652,9 +668,7 @@ static void the_longest_initial_bytes_fit(void **state) {
     assert_int_equal(
         pbts_mse_new_initiator(&p.a, &p.config_a, &p.torrents[1], PBTS_SPAN_OF(initial)), PBTS_OK);
     assert_int_equal(pbts_mse_new_responder(&p.b, &p.config_b, p.torrents, 3), PBTS_OK);
-    pbts_span out;
-    assert_true(pbts_mse_next_send(p.a, &out));
-    append(&to_b, out.data, out.len);
+    append_output(&to_b, p.a);
     (void)receive(p.b, to_b.bytes, to_b.len);
     append_output(&to_a, p.b);
     (void)receive(p.a, to_a.bytes, to_a.len);
@@ -663,6 +677,24 @@ static void the_longest_initial_bytes_fit(void **state) {
     (void)receive(p.b, to_b.bytes, to_b.len);
     assert_int_equal(pbts_mse_state_of(p.b), PBTS_MSE_DONE);
     assert_true(pbts_span_equal(pbts_mse_initial(p.b), PBTS_SPAN_OF(initial)));
+    pair_deinit(&p);
+}
+
+/* All that an initiator ever says, waiting to be fetched at once. */
+static void the_longest_output_fits(void **state) {
+    static uint8_t initial[PBTS_MSE_INITIAL_LEN_MAX];
+    pair p;
+    twin t;
+    pair_init(&p, 17);
+    p.random_a.pad_len = 512;
+    p.b = NULL;
+    assert_int_equal(
+        pbts_mse_new_initiator(&p.a, &p.config_a, &p.torrents[1], PBTS_SPAN_OF(initial)), PBTS_OK);
+    twin_init(&t, 0x44);
+    assert_int_equal(receive(p.a, t.public_key, 96), 96);
+    pbts_span out;
+    assert_true(pbts_mse_next_send(p.a, &out));
+    assert_int_equal(out.len, 96 + 512 + 40 + 14 + 2 + PBTS_MSE_INITIAL_LEN_MAX);
     pair_deinit(&p);
 }
 
@@ -700,6 +732,7 @@ int main(void) {
         cmocka_unit_test(output_may_be_fetched_late),
         cmocka_unit_test(a_responder_takes_all_that_the_specification_allows),
         cmocka_unit_test(a_responder_refuses_everything_else),
+        cmocka_unit_test(any_of_our_torrents_may_be_meant),
         cmocka_unit_test(a_method_that_is_not_taken_is_refused),
         cmocka_unit_test(no_torrents_are_none_that_match),
         cmocka_unit_test(an_initiator_takes_what_the_specification_allows_and_no_more),
@@ -711,6 +744,7 @@ int main(void) {
         cmocka_unit_test(a_random_source_that_fails_fails_the_handshake),
         cmocka_unit_test(without_memory_there_is_no_handshake),
         cmocka_unit_test(the_longest_initial_bytes_fit),
+        cmocka_unit_test(the_longest_output_fits),
         cmocka_unit_test(damage_never_ends_in_an_agreement_on_something_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -457,6 +457,9 @@ static void bad_messages_are_refused(void **state) {
         { "d1:c2:\1\x13"
           "1:ei1e1:x64:" T64 "e",
           2, PBTS_MALFORMED },
+        { "d1:c2:\1\x13"
+          "1:ei-1e1:x48:" S48 "e",
+          2, PBTS_MALFORMED },
         { "d1:fi0ee", 3, PBTS_MALFORMED },
         { "d1:fi1ee", 3, PBTS_OK },
         { "d1:fi4ee", 3, PBTS_OK },
@@ -481,6 +484,7 @@ static void bad_messages_are_refused(void **state) {
           4, PBTS_MALFORMED },
         { "d1:ci1e1:t3:a\nbe", 4, PBTS_MALFORMED },
         { "d1:ci1e1:ti1ee", 4, PBTS_MALFORMED },
+        { "d1:c1:11:t0:e", 4, PBTS_MALFORMED },
         { "d1:ci1e1:t2: ~e", 4, PBTS_OK },
         { "d1:d32:" D32 "1:k33:\4" X16("cc") "1:ti1e1:x48:" S48 "e", 5, PBTS_MALFORMED },
         { "d1:d32:" D32 "1:k33:\3" X16("cc") "1:ti1e1:x48:" S48 "e", 5, PBTS_OK },
@@ -498,7 +502,9 @@ static void bad_messages_are_refused(void **state) {
         pbts_status found = status_of((pbts_span){ bytes, 1 + len }, PIECES);
         if (found != CASES[i].want) fail_msg("case %zu: %s", i, pbts_status_name(found));
     }
-    assert_int_equal(status_of((pbts_span){ NULL, 0 }, PIECES), PBTS_MALFORMED);
+    pbts_peer_pbts_message ignored;
+    assert_int_equal(pbts_peer_pbts_decode(&ignored, (pbts_span){ NULL, 0 }, PIECES),
+                     PBTS_MALFORMED);
 }
 
 static void a_refusal_has_at_most_200_characters(void **state) {
