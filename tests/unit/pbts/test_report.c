@@ -71,9 +71,10 @@ static void receipts_of_several_files_are_one_report_in_order(void **state) {
     write_receipts(s.two, 3, 1);
     write_receipts(s.three, 4, 2);
     assert_int_equal(gather(s.r), PBTS_EXIT_OK);
-    assert_int_equal(s.r->count, 6);
+    assert_int_equal(s.r->given_count, 6);
+    assert_int_equal(s.r->joined.count, 6); /* only those of sessions join */
     for (uint32_t i = 0; i < 6; i++) {
-        const pbts_statement *statement = &s.r->statements[i];
+        const pbts_statement *statement = &s.r->joined.statements[i];
         assert_int_equal(statement->piece_index, i);
         assert_int_equal(statement->form, PBTS_FORM_PIECE);
         assert_true(statement->has_iid && statement->has_signature);
@@ -157,7 +158,7 @@ static void only_an_answer_to_this_report_is_one(void **state) {
         "{\"success\": true, \"credited\": {}, \"totals\": {}, \"refused\": 0, \"statements\": "
         "[1]}",
     };
-    reporting r = { .count = 2 };
+    reporting r = { .joined = { .count = 2 } };
     json_t *answer = json_loads(GOOD, 0, NULL);
     assert_true(answers(answer, &r));
     json_decref(answer);
