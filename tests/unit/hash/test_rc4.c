@@ -62,7 +62,10 @@ static void skipped_bytes_are_as_if_they_had_been_encrypted(void **state) {
         uint8_t found[16] = { 0 };
         pbts_rc4 cipher;
         pbts_rc4_init(&cipher, (pbts_span){ VECTORS[0].key, VECTORS[0].key_len });
-        pbts_rc4_skip(&cipher, VECTORS[0].parts[i].at);
+        if (VECTORS[0].parts[i].at > 0) {
+            pbts_rc4_skip(&cipher, 1);
+            pbts_rc4_skip(&cipher, VECTORS[0].parts[i].at - 1);
+        }
         pbts_rc4_crypt(&cipher, found, found, sizeof found);
         assert_memory_equal(found, VECTORS[0].parts[i].bytes, sizeof found);
     }

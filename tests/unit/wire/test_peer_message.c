@@ -429,6 +429,18 @@ static void a_bitfield_fits_the_piece_count(void **state) {
     assert_int_equal(status_of(PBTS_SPAN_OF(LONG), &UNKNOWN), PBTS_NEED_MORE);
 }
 
+static void a_torrent_of_one_piece_has_bounds_too(void **state) {
+    static const pbts_peer_bounds ONE = { .piece_count = 1, .piece_length_bytes = 16384 };
+    static const uint8_t HAVE_0[] = { 0, 0, 0, 5, 4, 0, 0, 0, 0 };
+    static const uint8_t HAVE_1[] = { 0, 0, 0, 5, 4, 0, 0, 0, 1 };
+    static const uint8_t FITS[] = { 0, 0, 0, 2, 5, 0x80 };
+    static const uint8_t SPARE[] = { 0, 0, 0, 2, 5, 0xC0 };
+    assert_int_equal(status_of(PBTS_SPAN_OF(HAVE_0), &ONE), PBTS_OK);
+    assert_int_equal(status_of(PBTS_SPAN_OF(HAVE_1), &ONE), PBTS_MALFORMED);
+    assert_int_equal(status_of(PBTS_SPAN_OF(FITS), &ONE), PBTS_OK);
+    assert_int_equal(status_of(PBTS_SPAN_OF(SPARE), &ONE), PBTS_MALFORMED);
+}
+
 static void hash_requests_are_sound_or_to_be_rejected(void **state) {
     static const struct {
         uint32_t base_layer, index, length, proof_layers;
@@ -597,6 +609,7 @@ int main(void) {
         cmocka_unit_test(a_piece_lies_within_its_piece_too),
         cmocka_unit_test(piece_indices_are_below_the_count),
         cmocka_unit_test(a_bitfield_fits_the_piece_count),
+        cmocka_unit_test(a_torrent_of_one_piece_has_bounds_too),
         cmocka_unit_test(hash_requests_are_sound_or_to_be_rejected),
         cmocka_unit_test(a_stream_means_the_same_however_it_is_cut),
         cmocka_unit_test(decoding_is_total_under_single_byte_damage),
