@@ -119,7 +119,8 @@ static uint64_t transfer(world *w, size_t receiver, size_t sender, size_t torren
         .sender_no = w->users[sender].number,
         .torrent_no = (uint32_t)torrent + 1,
         .period = (uint32_t)pbts_claim_period(world_epoch(w)),
-        .form = PBTS_FORM_CUMULATIVE,
+        /* a set is a set, whatever signed for it */
+        .form = (pbts_receipt_form)(PBTS_FORM_CUMULATIVE + (receiver + sender + torrent) % 3),
         .bitmap_len = WORLD_SET_LEN,
     };
     pbts_checked_report report = {
