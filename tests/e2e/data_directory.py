@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# build: asan
+# build: asan tsan
 # timeout: 120
 """What the data directory may lack and what not: the tracker's key is never made anew for a ledger
 that is there, and a start that was cut short is simply done again. And what outlives a stop."""

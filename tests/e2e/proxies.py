@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# build: asan
+# build: asan tsan
 # timeout: 90
 """Announces through proxies: the peer list has the client's address when a trusted proxy names it,
 by PROXY v2 or by the right-most X-Forwarded-For, on every way that a request may take through the

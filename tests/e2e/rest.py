@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# build: asan release
+# build: asan release tsan
 # timeout: 240
 """Every REST endpoint, good and bad: answers, status codes, who may call what."""
 import base64

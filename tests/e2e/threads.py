@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # build: tsan asan
 # timeout: 180
-"""All threads of the daemon at once: announces over HTTP and UDP, registrations, reports, rotated
-passkeys, metrics, reload by SIGHUP and POST /config, connections that change hands and break off.
+"""All threads of the daemon at once: announces over HTTP, HTTPS and UDP, with passkeys and signed,
+registrations, reports, rotated passkeys, metrics, reload by SIGHUP (certificates too) and POST
+/config, connections that change hands and break off.
 What it is for is the sanitizer; besides, every answer must make sense and no credit may be lost.
 PBTS_THREADS_SECONDS: how long (default 8)."""
 import http.client
@@ -11,7 +12,9 @@ import os
 import random
 import signal
 import socket
+import ssl
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -31,8 +34,8 @@ EVENTS = ("started", "completed", "stopped", "")
 class Load:
     """What the threads share; each appends to its own counters only."""
 
-    def __init__(self, daemon, users):
-        self.daemon, self.users = daemon, users
+    def __init__(self, daemon, users, https):
+        self.daemon, self.users, self.https = daemon, users, https
         self.end = time.monotonic() + SECONDS
         self.done, self.problems = {}, []
         self.sent_bytes = 0     # by the reporting thread alone
@@ -112,6 +115,40 @@ def udp_announces(load, seed):
     load.expect(lost < 5, f"{lost} datagrams without an answer")
 
 
+def https_announces(load):
+    """Over certificates that are loaded anew all the time: a connection stays with its own."""
+    choose, trust = random.Random(7), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    while load.runs("https announce"):
+        connection = http.client.HTTPSConnection("127.0.0.1", load.https, timeout=30,
+                                                 context=trust)
+        for _ in range(choose.randrange(1, 5)):
+            answer = ask(connection, "GET", announce_path(choose.choice(load.users), choose))
+            load.expect(answer.status == 200 and answer.body.startswith(b"d"), answer)
+        load.expect(ask(connection, "GET", "/health").status == 200, "health over TLS")
+        connection.close()
+
+
+def signed_announces(load):
+    """Through a trusted proxy, so that the budgets of addresses and users are spent too."""
+    helper, at, seen = s.Helper(), s.now(), {}
+    user, torrent = s.Signer(helper, load.daemon, "announcer"), TORRENTS[0]
+    connection = load.connection()
+    while load.runs("signed announce"):
+        at = min(at + 1, s.now() + 290)
+        made = helper("announce", secret=user.secret, iid=user.iid, infohash=torrent.infohash,
+                      event=0, time=at)["signature"]
+        path = (f"/announce?info_hash={quote(bytes.fromhex(torrent.infohash))}&port=6881&left=5"
+                f"&peer_id={'s' * 20}&uid={user.uid}&pk={quote(user.key, safe='')}&time={at}"
+                f"&sig={quote(made, safe='')}")
+        answer = ask(connection, "GET", path, None, {"X-Forwarded-For": "203.0.113.4"})
+        kind = next((k for k in (b"8:interval", b"too many signatures", b"signed time")
+                     if k in answer.body), None)
+        seen[kind] = seen.get(kind, 0) + 1
+        load.expect(kind is not None, answer)
+    load.expect(seen.get(b"8:interval", 0) > 5, f"signed announces: {seen}")
+
+
 def registrations(load):
     helper, n = s.Helper(), 0
     while load.runs("registration"):
@@ -139,7 +176,7 @@ def reports(load):
 
 
 def signed_requests(load):
-    """Rotated passkeys, and announces that are signed: both read the store and take a pairing."""
+    """Rotated passkeys: each reads the store and takes a pairing."""
     helper, at = s.Helper(), s.now() - 200
     user = s.Signer(helper, load.daemon, "rotator")
     while load.runs("rotation"):
@@ -173,23 +210,37 @@ def reloads(load):
         time.sleep(0.01)
 
 
+def certificate():
+    """Its files, and a port for it."""
+    cert, key = str(t.TMP / "tls.crt"), str(t.TMP / "tls.key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x",
+                    "-out", cert, "-keyout", key], check=True, capture_output=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return cert, key, probe.getsockname()[1]
+
+
 def main():
     helper = s.Helper()
-    daemon = t.Daemon("--workers", "2", "--rest-threads", "6", "--init-credit-bytes", str(INIT),
+    cert, key, https = certificate()
+    daemon = t.Daemon("--https-port", str(https), "--tls-cert", cert, "--tls-key", key,
+                      "--trusted-proxies", "127.0.0.1", "--user-cpu-ms", "2000", "--workers", "2", "--rest-threads", "6", "--init-credit-bytes", str(INIT),
                       "--overdraft-bytes", str(1 << 40), "--peer-lists-per-hour", "0")
     daemon.start()
     users = [s.Signer(helper, daemon, f"user{n}") for n in range(6)]
     for torrent in TORRENTS:
         users[0].add_torrent(torrent)
-    load = Load(daemon, users)
+    load = Load(daemon, users, https)
     t.threads([lambda f=f: f(load) for f in (broken_connections, registrations, reports,
-                                             signed_requests, readers, reloads)]
+                                             signed_requests, readers, reloads, https_announces,
+                                             signed_announces)]
               + [lambda n=n: http_announces(load, n) for n in range(2)]
               + [lambda n=n: udp_announces(load, 10 + n) for n in range(2)])
     print(f"# {json.dumps(load.done)}", flush=True)
     t.check("every answer under load makes sense", not load.problems, load.problems[:3])
     kinds = {"http announce", "broken connection", "udp announce", "registration", "report",
-             "rotation", "read", "reload"}
+             "rotation", "read", "reload", "https announce", "signed announce"}
     t.check("every kind of request was made, again and again",
             set(load.done) == kinds and min(load.done.values()) > 5, load.done)
     sender, receiver = users[0].user(), users[1].user()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# build: asan release
+# build: asan release tsan
 # timeout: 180
 """CPU time for signatures: what strangers at one address may cause, what one user may, and that
 neither is the other's. The budgets here are small, so that few requests are too many."""
