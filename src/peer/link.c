@@ -28,14 +28,14 @@ const char *pbts_link_refusal_text(pbts_link_refusal refusal) {
 
 /* ---- life ---- */
 
-enum { SETS = 7 };
+enum { SETS = 8 };
 
 pbts_status pbts_link_make_sets(pbts_link *link) {
     uint8_t *sets = pbts_alloc_array(link->terms->mem, SETS, link->set_len);
     if (sets == NULL) return PBTS_NO_MEMORY;
-    uint8_t **const all[SETS] = { &link->scratch,      &link->lend.named,   &link->lend.cumulative,
-                                  &link->lend.out_set, &link->give.waiting, &link->give.given,
-                                  &link->give.sum };
+    uint8_t **const all[SETS] = { &link->scratch,         &link->lend.named,   &link->lend.covered,
+                                  &link->lend.cumulative, &link->lend.out_set, &link->give.waiting,
+                                  &link->give.given,      &link->give.sum };
     link->sets = sets;
     for (size_t i = 0; i < SETS; i++) *all[i] = sets + i * link->set_len;
     return PBTS_OK;

@@ -72,8 +72,8 @@ uint64_t pbts_link_may_serve_bytes(const pbts_link *link) {
 
 /* ---- serving ---- */
 
-static void count_whole(pbts_lender *lend, pbts_moment now) {
-    lend->whole++;
+/* It can be signed for, and nobody did. */
+static void count_whole_open(pbts_lender *lend, pbts_moment now) {
     lend->whole_open++;
     if (lend->owed_since_ms == UINT64_MAX) lend->owed_since_ms = now.mono_ms;
 }
@@ -83,11 +83,13 @@ static void put_on_bill(pbts_link *link, uint32_t index, uint32_t bytes, pbts_mo
     pbts_lender *lend = &link->lend;
     uint32_t before = pbts_piece_map_get(&lend->lent, index);
     uint32_t most = pbts_link_piece_bytes(link, index);
-    if (bytes == 0 || before == most || pbts_piece_set_has(lend->named, index)) return;
+    if (bytes == 0 || before == most || pbts_piece_set_has(lend->covered, index)) return;
     uint32_t after = (uint32_t)smaller((uint64_t)before + bytes, most);
     if (pbts_piece_map_set(&lend->lent, index, after) != PBTS_OK) return;
-    if (before == 0) lend->open++;
-    if (after == most) count_whole(lend, now);
+    bool open = !pbts_piece_set_has(lend->named, index);
+    if (open && before == 0) lend->open++;
+    if (open && after == most) count_whole_open(lend, now);
+    if (after == most) lend->whole++;
 }
 
 void pbts_link_served(pbts_link *link, uint32_t index, uint32_t bytes, pbts_moment now) {
@@ -146,6 +148,7 @@ void pbts_link_cover(pbts_link *link, uint32_t piece, uint32_t worth_bytes) {
     pbts_tally *tally = pbts_link_tally(link);
     uint32_t lent = pbts_piece_map_remove(&lend->lent, piece);
     if (tally != NULL) pbts_piece_map_remove(&tally->lent, piece);
+    pbts_piece_set_add(lend->covered, piece);
     if (lent == pbts_link_piece_bytes(link, piece)) lend->whole--;
     if (lent > 0) lend->paid_bytes += worth_bytes;
     lend->covered_bytes += worth_bytes;

@@ -55,6 +55,7 @@ typedef struct {
     uint64_t billed_bytes, paid_bytes; /* on this connection: served; worth of stored receipts */
     uint32_t whole, whole_open, open;
     uint8_t *named;      /* set: pieces that accepted receipts name */
+    uint8_t *covered;    /* set: those of them whose receipt is stored */
     uint8_t *cumulative; /* set: the newest cumulative receipt's */
     bool has_cumulative;
     uint64_t cumulative_epoch;

@@ -1,0 +1,540 @@
+/* Unit tests of what links write into the book: a peer that connects again, on several connections
+ * at once, or after we banned it; receipts that are owed when a connection breaks. */
+#include "link_kit.h"
+
+#include "peer/book_parts.h"
+#include "receipt/faulty_mem.h"
+
+typedef struct {
+    kit *k;
+    pbts_book *books[2];
+} pair;
+
+static pair pair_new(uint32_t pieces) {
+    pair p = { .k = kit_new(pieces) };
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(pbts_book_new(&p.books[i], pbts_mem_system()), PBTS_OK);
+        p.k->members[i].terms.book = p.books[i];
+    }
+    return p;
+}
+
+static void pair_free(pair *p) {
+    kit_free(p->k);
+    for (unsigned i = 0; i < 2; i++) pbts_book_free(p->books[i]);
+}
+
+static pbts_book_stats stats_of(const pbts_book *book) {
+    pbts_book_stats stats;
+    pbts_book_stats_read(book, &stats);
+    return stats;
+}
+
+static uint64_t owed(const pair *p) {
+    return stats_of(p->books[0]).owed_to_us_bytes;
+}
+
+/* As one that knows nothing of the other any more. */
+static void forget(pair *p, unsigned who) {
+    pbts_book_free(p->books[who]);
+    assert_int_equal(pbts_book_new(&p->books[who], pbts_mem_system()), PBTS_OK);
+    p->k->members[who].terms.book = p->books[who];
+}
+
+/* ---- cheats with many connections ---- */
+
+static void who_connects_again_and_again_gets_no_more_than_the_limit_in_all(void **state) {
+    pair p = pair_new(64);
+    kit *k = p.k;
+    uint64_t served = 0;
+    k->members[0].terms.exposure_max_bytes = 6 * KIT_PIECE;
+    for (int i = 0; i < 40; i++) {
+        kit_connect(k);
+        for (uint32_t piece = 0; piece < 64; piece++) {
+            if (pbts_link_may_serve_bytes(kit_link(k, 0)) < KIT_PIECE) break;
+            pbts_link_served(kit_link(k, 0), piece, KIT_PIECE, k->now);
+            served += KIT_PIECE;
+        }
+        assert_true(owed(&p) == served);
+        kit_disconnect(k);
+    }
+    assert_true(served == 6 * KIT_PIECE || served == 7 * KIT_PIECE);
+    pair_free(&p);
+}
+
+/* Two connections of one key at once share one limit. */
+static void many_connections_at_once_share_one_limit(void **state) {
+    pair p = pair_new(64);
+    kit *k = p.k;
+    pbts_link *kept[8];
+    uint64_t served = 0;
+    k->members[0].terms.exposure_max_bytes = 4 * KIT_PIECE;
+    for (int i = 0; i < 8; i++) {
+        kit_connect(k);
+        kept[i] = kit_link(k, 0);
+        uint64_t may = pbts_link_may_serve_bytes(kept[i]);
+        uint32_t block = may < KIT_PIECE ? (uint32_t)may : KIT_PIECE;
+        pbts_link_served(kept[i], (uint32_t)i, block, k->now);
+        served += block;
+        k->ends[0].link = NULL;
+        kit_disconnect(k);
+    }
+    assert_true(served >= 4 * KIT_PIECE && served <= 5 * KIT_PIECE);
+    for (int i = 0; i < 8; i++) {
+        assert_true(pbts_link_may_serve_bytes(kept[i]) == 0);
+        pbts_link_free(kept[i]);
+    }
+    pair_free(&p);
+}
+
+static void a_ban_is_for_the_key_on_all_connections(void **state) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    uint8_t set[KIT_SET_MAX];
+    kit_connect(k);
+    pbts_link *first = kit_link(k, 0);
+    k->ends[0].link = NULL;
+    kit_disconnect(k);
+    kit_connect(k);
+    kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), kit_set(set, 5, 5), &kit_at(k, 1)->secret);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_WRONG_PIECES);
+    assert_true(stats_of(p.books[0]).banned == 1);
+    assert_true(pbts_link_may_serve_bytes(first) == 0);
+    pbts_link_tick(first, k->now);
+    assert_int_equal(pbts_link_state_of(first), PBTS_LINK_REFUSED);
+    pbts_link_free(first);
+
+    kit_disconnect(k);
+    kit_open(k);
+    kit_hello(k, 0);
+    kit_hello(k, 1);
+    kit_talk(k);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_WRONG_PIECES);
+    kit_disconnect(k);
+    k->who[1] = 2; /* another member is welcome */
+    kit_connect(k);
+    pair_free(&p);
+}
+
+/* It deletes what it got and takes it again: the tracker counts a piece once in 30 days. */
+static void who_takes_everything_twice_pays_in_vain(void **state) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    kit_connect(k);
+    kit_transfer(k, 0, 16);
+    kit_settle(k);
+    assert_true(owed(&p) == 0);
+    uint64_t served = 0;
+    for (int again = 0; again < 3; again++) {
+        kit_disconnect(k);
+        forget(&p, 1);
+        k->members[0].terms.exposure_max_bytes = 3 * KIT_PIECE;
+        kit_connect(k);
+        for (uint32_t piece = 0; piece < 15; piece++) {
+            if (pbts_link_may_serve_bytes(kit_link(k, 0)) < KIT_PIECE) break;
+            kit_serve(k, piece);
+            served += KIT_PIECE;
+            kit_receive(k, piece);
+            pbts_link_sign_all(kit_link(k, 1));
+            kit_settle(k);
+        }
+        kit_assert_ready(k); /* it may have lost its disk */
+        assert_true(kit_stats(k, 0).covered_bytes == 0);
+    }
+    assert_true(served <= 4 * KIT_PIECE && owed(&p) == served);
+
+    k->now.unix_s += 31 * 24 * 3600; /* in the next claim period it counts again */
+    for (unsigned i = 0; i < 2; i++) {
+        k->members[i].terms.ticket =
+            kit_ticket(k, k->members[i].ticket, &k->tracker, &k->members[i].terms.key,
+                       UINT64_C(1) << 40, k->now.unix_s, k->now.unix_s + 7200);
+    }
+    kit_disconnect(k);
+    k->members[0].terms.exposure_max_bytes = PBTS_EXPOSURE_MAX_BYTES;
+    kit_connect(k);
+    kit_transfer(k, 0, 16);
+    kit_settle(k);
+    assert_true(kit_stats(k, 0).covered_bytes >= kit_stats(k, 0).served_bytes);
+    pair_free(&p);
+}
+
+/* The same piece at the same time on two connections: one receipt is worth it. */
+static void one_piece_on_two_connections_is_worth_it_once(void **state) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    uint8_t set[KIT_SET_MAX];
+    kit_connect(k);
+    kit_end first[2] = { k->ends[0], k->ends[1] };
+    memset(k->ends, 0, sizeof k->ends);
+    kit_connect(k);
+    for (int i = 0; i < 2; i++) {
+        kit_serve(k, 0);
+        kit_sign(k, i == 0 ? PBTS_FORM_PIECE : PBTS_FORM_CUMULATIVE, kit_epoch(k),
+                 kit_set(set, 0, 0), &kit_at(k, 1)->secret);
+        kit_settle(k);
+        kit_end other[2] = { k->ends[0], k->ends[1] };
+        memcpy(k->ends, first, sizeof first);
+        memcpy(first, other, sizeof other);
+    }
+    assert_true(kit_stats(k, 0).served_bytes == KIT_PIECE);
+    assert_true(k->ends[0].stored_bytes + first[0].stored_bytes == KIT_PIECE);
+    assert_true(owed(&p) == KIT_PIECE);
+    pbts_link_free(first[0].link);
+    pbts_link_free(first[1].link);
+    pair_free(&p);
+}
+
+static void an_allowance_is_for_all_connections(void **state) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    kit_member *member = &k->members[1];
+    member->terms.ticket = kit_ticket(k, member->ticket, &k->tracker, &member->terms.key,
+                                      3 * KIT_PIECE, k->now.unix_s, k->now.unix_s + 7200);
+    kit_connect(k);
+    kit_transfer(k, 0, 2);
+    kit_settle(k);
+    kit_disconnect(k);
+    kit_connect(k);
+    assert_true(kit_stats(k, 0).allowance_left_bytes == KIT_PIECE);
+    kit_disconnect(k);
+    member->terms.ticket =
+        kit_ticket(k, member->ticket, &k->tracker, &member->terms.key, 100 * KIT_PIECE,
+                   k->now.unix_s - 1, k->now.unix_s + 7200); /* an older one */
+    kit_connect(k);
+    assert_true(kit_stats(k, 0).allowance_left_bytes == KIT_PIECE);
+    pair_free(&p);
+}
+
+/* ---- connections that break ---- */
+
+/* Pieces 0..3 are paid for; 4 and 5 came and were not signed for when the connection broke. */
+static pair broken(void) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    kit_connect(k);
+    kit_transfer(k, 0, 4);
+    kit_settle(k);
+    for (uint32_t i = 4; i < 6; i++) {
+        kit_serve(k, i);
+        kit_receive(k, i);
+    }
+    pbts_link_end(kit_link(k, 0));
+    kit_store(k, 0);
+    return p;
+}
+
+static void receipts_that_were_owed_when_a_connection_broke_are_given_on_the_next(void **state) {
+    pair p = broken();
+    kit *k = p.k;
+    uint64_t before = owed(&p);
+    assert_true(before == 2 * KIT_PIECE);
+    kit_disconnect(k);
+    assert_true(owed(&p) == before);
+    kit_connect(k);
+    kit_settle(k);
+    assert_true(owed(&p) == 0);
+    for (uint32_t i = 0; i < 6; i++) assert_int_equal(kit_times_kept(k, 0, i), 1);
+    kit_assert_ready(k);
+    pair_free(&p);
+}
+
+/* A receipt that was on its way when the connection broke is signed again; the sender takes it. */
+static void receipts_that_got_lost_are_given_again(void **state) {
+    for (unsigned f = PBTS_FORM_PIECE; f <= PBTS_FORM_SESSION; f++) {
+        pair p = pair_new(16);
+        kit *k = p.k;
+        k->members[1].terms.form_given = (pbts_receipt_form)f;
+        kit_connect(k);
+        kit_transfer(k, 0, 4);
+        kit_settle(k);
+        uint64_t before = owed(&p);
+        kit_serve(k, 4);
+        kit_receive(k, 4);
+        pbts_link_sign_all(kit_link(k, 1));
+        assert_true(kit_say(k, 1) > 0);
+        kit_disconnect(k);
+        assert_true(owed(&p) == before + KIT_PIECE);
+        kit_connect(k);
+        kit_settle(k);
+        assert_true(owed(&p) == before);
+        assert_int_equal(kit_times_kept(k, 0, 4), 1);
+        pair_free(&p);
+    }
+}
+
+static void a_lost_receipt_is_not_given_again_in_another_claim_period(void **state) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    uint64_t turn = (pbts_claim_period(kit_epoch(k)) + 1) * PBTS_CLAIM_PERIOD_EPOCHS * 3600;
+    k->members[0].terms.ticket_required = k->members[1].terms.ticket_required = false;
+    k->now.unix_s = turn - 3000;
+    kit_connect(k);
+    kit_serve(k, 0);
+    kit_receive(k, 0);
+    pbts_link_sign_all(kit_link(k, 1));
+    kit_say(k, 1);
+    kit_disconnect(k);
+    k->now.unix_s = turn + 3000;
+    kit_connect(k);
+    kit_settle(k);
+    assert_true(kit_stats(k, 1).signed_bytes == 0);
+    assert_true(owed(&p) == KIT_PIECE);
+    kit_assert_ready(k);
+    pair_free(&p);
+}
+
+/* The receiver's program was killed: it owes, and does not know. It is not a cheat. */
+static void who_forgot_what_it_owes_is_served_on_from_the_beginning(void **state) {
+    pair p = broken();
+    kit *k = p.k;
+    kit_disconnect(k);
+    forget(&p, 1);
+    kit_connect(k);
+    for (int i = 0; i < 10; i++) {
+        kit_settle(k);
+        kit_pass(k, KIT_TIMEOUT_MS);
+    }
+    kit_assert_ready(k);
+    assert_true(owed(&p) == 2 * KIT_PIECE);
+    kit_transfer(k, 6, 16);
+    kit_settle(k);
+    assert_true(owed(&p) == 2 * KIT_PIECE);
+    kit_assert_ready(k);
+    pair_free(&p);
+}
+
+/* The sender's program was killed: it knows of no pieces, and is given no receipts that it would
+ * take for false ones. */
+static void who_forgot_what_it_served_is_not_given_receipts_for_it(void **state) {
+    pair p = broken();
+    kit *k = p.k;
+    kit_disconnect(k);
+    forget(&p, 0);
+    kit_connect(k);
+    kit_settle(k);
+    kit_transfer(k, 6, 16);
+    kit_settle(k);
+    kit_assert_ready(k);
+    assert_true(owed(&p) == 0);
+    pair_free(&p);
+}
+
+/* Many were owed: the sender asks for a few at a time, and gets all. */
+static void many_owed_receipts_are_asked_for_a_few_at_a_time(void **state) {
+    pair p = pair_new(64);
+    kit *k = p.k;
+    kit_connect(k);
+    kit_transfer(k, 0, 20);
+    kit_settle(k);
+    pbts_link_set_other_left(kit_link(k, 0), UINT64_MAX / 4);
+    for (uint32_t i = 20; i < 60; i++) {
+        if (pbts_link_may_serve_bytes(kit_link(k, 0)) < KIT_PIECE) break;
+        kit_serve(k, i);
+        kit_receive(k, i);
+    }
+    assert_true(owed(&p) > 20 * KIT_PIECE);
+    kit_disconnect(k);
+    kit_connect(k);
+    assert_true(k->ends[0].count == 0);
+    kit_settle(k);
+    kit_settle(k);
+    assert_true(owed(&p) == 0);
+    kit_assert_ready(k);
+    pair_free(&p);
+}
+
+static void a_sender_does_not_flood_who_forgot_with_requests(void **state) {
+    pair p = pair_new(64);
+    kit *k = p.k;
+    kit_connect(k);
+    kit_transfer(k, 0, 20);
+    kit_settle(k);
+    pbts_link_set_other_left(kit_link(k, 0), UINT64_MAX / 4);
+    for (uint32_t i = 20; i < 45; i++) kit_serve(k, i);
+    kit_disconnect(k);
+    forget(&p, 1);
+    kit_connect(k);
+    kit_settle(k);
+    kit_assert_ready(k);
+    kit_disconnect(k);
+    kit_open(k);
+    kit_hello(k, 0);
+    kit_hello(k, 1);
+    kit_say(k, 0);
+    kit_say(k, 1);
+    kit_hear(k, 0);
+    kit_hear(k, 1);
+    assert_int_equal(kit_say(k, 0), 16);
+    pair_free(&p);
+}
+
+/* Parts of pieces cannot be asked for, but count against the limit of the key. */
+static void parts_of_pieces_are_not_asked_for(void **state) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    kit_connect(k);
+    pbts_link_served(kit_link(k, 0), 0, 1000, k->now);
+    kit_disconnect(k);
+    kit_open(k);
+    kit_hello(k, 0);
+    kit_hello(k, 1);
+    kit_say(k, 0);
+    kit_say(k, 1);
+    kit_hear(k, 0);
+    kit_hear(k, 1);
+    assert_int_equal(kit_say(k, 0), 0);
+    assert_true(owed(&p) == 1000);
+    /* Half then, the rest now: one receipt for both halves. */
+    pbts_link_served(kit_link(k, 0), 0, KIT_PIECE - 1000, k->now);
+    kit_receive(k, 0);
+    kit_settle(k);
+    assert_true(owed(&p) == 0);
+    pair_free(&p);
+}
+
+/* ---- the book itself ---- */
+
+static pbts_bls_public key_of(uint32_t number) {
+    pbts_bls_public key = { { 0 } };
+    memcpy(key.bytes, &number, sizeof number);
+    return key;
+}
+
+static pbts_page *open_page(pbts_book *book, uint32_t number) {
+    pbts_page *page;
+    pbts_bls_public key = key_of(number);
+    assert_int_equal(pbts_book_open(book, &page, &key), PBTS_OK);
+    return page;
+}
+
+static void a_full_book_forgets_what_is_worth_least(void **state) {
+    pbts_book *book;
+    assert_int_equal(pbts_book_new(&book, pbts_mem_system()), PBTS_OK);
+    for (uint32_t i = 0; i < PBTS_BOOK_PEERS_MAX; i++) {
+        pbts_page *page = open_page(book, i);
+        if (i == 0) page->banned = 6;
+        if (i == 1) page->owed_bytes = 5;
+        pbts_book_close(book, page);
+    }
+    assert_true(stats_of(book).peers == PBTS_BOOK_PEERS_MAX);
+    pbts_book_close(book, open_page(book, 100000)); /* forgets 2, the oldest without worth */
+    assert_true(stats_of(book).peers == PBTS_BOOK_PEERS_MAX);
+    assert_true(stats_of(book).owed_to_us_bytes == 5 && stats_of(book).banned == 1);
+    pbts_page *third = open_page(book, 3);
+    third->taken_bytes = 77;
+    pbts_book_close(book, third);
+    for (uint32_t i = 0; i < 2 * PBTS_BOOK_PEERS_MAX; i++) {
+        pbts_page *page = open_page(book, 200000 + i);
+        page->banned = 7;
+        pbts_book_close(book, page);
+    }
+    assert_true(stats_of(book).owed_to_us_bytes == 0);
+    assert_true(stats_of(book).banned == PBTS_BOOK_PEERS_MAX);
+    pbts_book_free(book);
+}
+
+static void pages_that_are_open_are_not_forgotten(void **state) {
+    pbts_book *book;
+    pbts_page *page;
+    pbts_bls_public key = key_of(UINT32_MAX);
+    assert_int_equal(pbts_book_new(&book, pbts_mem_system()), PBTS_OK);
+    for (uint32_t i = 0; i < PBTS_BOOK_PEERS_MAX; i++) open_page(book, i);
+    assert_int_equal(pbts_book_open(book, &page, &key), PBTS_LIMIT);
+    page = open_page(book, 7);
+    assert_true(page->open == 2);
+    pbts_book_close(book, page);
+    pbts_book_close(book, page);
+    pbts_book_close(book, open_page(book, UINT32_MAX));
+    assert_int_equal(pbts_book_open(book, &page, &key), PBTS_OK);
+    pbts_book_free(book);
+}
+
+/* A link whose page the book has no room for counts for itself. */
+static void a_link_without_a_page_in_the_book_is_on_its_own(void **state) {
+    pair p = pair_new(8);
+    for (uint32_t i = 0; i < PBTS_BOOK_PEERS_MAX; i++) open_page(p.books[0], i);
+    kit_connect(p.k);
+    kit_transfer(p.k, 0, 8);
+    kit_settle(p.k);
+    assert_true(kit_stats(p.k, 0).covered_bytes == kit_stats(p.k, 0).served_bytes);
+    pair_free(&p);
+}
+
+static void the_oldest_of_too_many_tallies_is_forgotten_and_its_debt_is_not(void **state) {
+    pbts_book *book;
+    uint8_t infohash[PBTS_INFOHASH_LEN] = { 0 };
+    assert_int_equal(pbts_book_new(&book, pbts_mem_system()), PBTS_OK);
+    pbts_page *page = open_page(book, 1);
+    page->owed_bytes = 9;
+    for (uint32_t i = 0; i <= PBTS_BOOK_TALLIES_MAX; i++) {
+        memcpy(infohash, &i, sizeof i);
+        pbts_tally *tally = pbts_book_tally_begin(book, page, infohash, 100, 1);
+        assert_non_null(tally);
+        assert_true(pbts_tally_add(tally, &tally->paid, 99));
+        assert_true(stats_of(book).tallies ==
+                    (i < PBTS_BOOK_TALLIES_MAX ? i + 1 : PBTS_BOOK_TALLIES_MAX));
+    }
+    memset(infohash, 0, sizeof infohash);
+    assert_null(pbts_book_tally(book, page, infohash));
+    infohash[0] = 1;
+    assert_non_null(pbts_book_tally(book, page, infohash));
+    assert_true(page->tallies == PBTS_BOOK_TALLIES_MAX && stats_of(book).owed_to_us_bytes == 9);
+    pbts_book_free(book);
+}
+
+static void sets_of_a_claim_period_only_go_forward(void **state) {
+    pbts_tally tally = { .mem = pbts_mem_system(), .piece_count = 20 };
+    assert_false(pbts_tally_has(tally.paid, 3));
+    pbts_tally_enter_period(&tally, tally.paid, &tally.paid_period, 5);
+    assert_true(pbts_tally_add(&tally, &tally.paid, 3));
+    pbts_tally_enter_period(&tally, tally.paid, &tally.paid_period, 4);
+    assert_true(tally.paid_period == 5 && pbts_tally_has(tally.paid, 3));
+    pbts_tally_enter_period(&tally, tally.paid, &tally.paid_period, 6);
+    assert_true(tally.paid_period == 6 && !pbts_tally_has(tally.paid, 3));
+    pbts_release(tally.mem, tally.paid);
+}
+
+static void a_book_without_memory_forgets_and_does_not_fail(void **state) {
+    for (size_t n = 1; n < 12; n++) {
+        faulty_mem faulty = mem_failing_at(n);
+        pbts_book *book;
+        pbts_page *page = NULL;
+        uint8_t infohash[PBTS_INFOHASH_LEN] = { 0 };
+        pbts_bls_public key = key_of(1);
+        assert_int_equal(pbts_book_new(&book, &faulty.mem), PBTS_OK);
+        if (pbts_book_open(book, &page, &key) == PBTS_OK) {
+            pbts_tally *tally = pbts_book_tally_begin(book, page, infohash, 9, 1);
+            if (tally != NULL) (void)pbts_tally_add(tally, &tally->owed, 1);
+            if (tally != NULL) (void)pbts_tally_add(tally, &tally->given, 1);
+            assert_true(page->tallies == (tally != NULL ? 1 : 0));
+        }
+        pbts_book_free(book);
+        assert_true(faulty.live == 0);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_connects_again_and_again_gets_no_more_than_the_limit_in_all),
+        cmocka_unit_test(many_connections_at_once_share_one_limit),
+        cmocka_unit_test(a_ban_is_for_the_key_on_all_connections),
+        cmocka_unit_test(who_takes_everything_twice_pays_in_vain),
+        cmocka_unit_test(one_piece_on_two_connections_is_worth_it_once),
+        cmocka_unit_test(an_allowance_is_for_all_connections),
+        cmocka_unit_test(receipts_that_were_owed_when_a_connection_broke_are_given_on_the_next),
+        cmocka_unit_test(receipts_that_got_lost_are_given_again),
+        cmocka_unit_test(a_lost_receipt_is_not_given_again_in_another_claim_period),
+        cmocka_unit_test(who_forgot_what_it_owes_is_served_on_from_the_beginning),
+        cmocka_unit_test(who_forgot_what_it_served_is_not_given_receipts_for_it),
+        cmocka_unit_test(many_owed_receipts_are_asked_for_a_few_at_a_time),
+        cmocka_unit_test(a_sender_does_not_flood_who_forgot_with_requests),
+        cmocka_unit_test(parts_of_pieces_are_not_asked_for),
+        cmocka_unit_test(a_full_book_forgets_what_is_worth_least),
+        cmocka_unit_test(pages_that_are_open_are_not_forgotten),
+        cmocka_unit_test(a_link_without_a_page_in_the_book_is_on_its_own),
+        cmocka_unit_test(the_oldest_of_too_many_tallies_is_forgotten_and_its_debt_is_not),
+        cmocka_unit_test(sets_of_a_claim_period_only_go_forward),
+        cmocka_unit_test(a_book_without_memory_forgets_and_does_not_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
