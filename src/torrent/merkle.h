@@ -25,6 +25,10 @@ void pbts_merkle_add(pbts_merkle *tree, const uint8_t leaf[static PBTS_SHA256_LE
  * of a subtree of height leaf_height (0: a block's hash). Asserts that the leaves fit. */
 void pbts_merkle_root(uint8_t out[static PBTS_SHA256_LEN], const pbts_merkle *tree, unsigned height,
                       unsigned leaf_height);
+/* The node over two; `out` may be one of them. */
+void pbts_merkle_pair(uint8_t out[static PBTS_SHA256_LEN],
+                      const uint8_t left[static PBTS_SHA256_LEN],
+                      const uint8_t right[static PBTS_SHA256_LEN]);
 /* The least h with 2^h >= count; 0 for 0. */
 unsigned pbts_merkle_height(uint64_t count);
 

@@ -2,6 +2,7 @@
 #include "torrent/metainfo.h"
 
 #include "base/assert.h"
+#include "base/writer.h"
 #include "torrent/metainfo_parts.h"
 
 pbts_status pbts_metainfo_fail(pbts_metainfo_parser *parser, pbts_status status,
@@ -151,6 +152,36 @@ pbts_status pbts_metainfo_parse(pbts_metainfo **out, const char **problem, pbts_
     pbts_metainfo_free(parser.meta);
     if (problem != NULL) *problem = status == PBTS_NO_MEMORY ? "out of memory" : parser.problem;
     return status;
+}
+
+static pbts_status read_as_far_as_tree(pbts_metainfo_parser *parser) {
+    PBTS_TRY(read_form(parser));
+    PBTS_TRY(read_versions(parser));
+    if (!parser->meta->has_v2) return PBTS_NOT_FOUND;
+    PBTS_TRY(read_common(parser));
+    return pbts_metainfo_read_tree(parser);
+}
+
+pbts_status pbts_metainfo_parse_tree(pbts_metainfo **out, pbts_mem *mem, pbts_span info) {
+    enum { FIXED_LEN = 8 };
+    pbts_metainfo_parser parser = { .problem = NULL };
+    if (info.len > PBTS_METAINFO_LEN_MAX - FIXED_LEN) return PBTS_LIMIT;
+    uint8_t *bytes = pbts_alloc(mem, info.len + FIXED_LEN);
+    if (bytes == NULL) return PBTS_NO_MEMORY;
+    pbts_writer writer = pbts_writer_over(bytes, info.len + FIXED_LEN);
+    pbts_write_text(&writer, "d4:info");
+    pbts_write_bytes(&writer, info);
+    pbts_write_text(&writer, "e");
+    pbts_status status = new_with_copy(&parser.meta, mem, pbts_writer_span(&writer));
+    pbts_release(mem, bytes);
+    if (status != PBTS_OK) return status;
+    status = read_as_far_as_tree(&parser);
+    if (status != PBTS_OK) {
+        pbts_metainfo_free(parser.meta);
+        return status;
+    }
+    *out = parser.meta;
+    return PBTS_OK;
 }
 
 void pbts_metainfo_free(pbts_metainfo *meta) {

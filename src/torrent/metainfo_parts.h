@@ -46,4 +46,11 @@ PBTS_MUST_USE pbts_status pbts_metainfo_read_v1(pbts_metainfo_parser *parser);
  * layer checked against its file's root. */
 PBTS_MUST_USE pbts_status pbts_metainfo_read_v2(pbts_metainfo_parser *parser);
 
+/* As far as the file tree of a v2 info dictionary: `*out` has files, piece length and piece count,
+ * and nothing else may be asked of it; to be freed as any. PBTS_NOT_FOUND: no v2; else as
+ * pbts_metainfo_parse. */
+PBTS_MUST_USE pbts_status pbts_metainfo_parse_tree(pbts_metainfo **out, pbts_mem *mem,
+                                                   pbts_span info);
+PBTS_MUST_USE pbts_status pbts_metainfo_read_tree(pbts_metainfo_parser *parser);
+
 #endif

@@ -93,7 +93,7 @@ static pbts_status read_node(tree_walk *walk, const pbts_bvalue *node, size_t pa
     return pbts_metainfo_fail(walk->parser, PBTS_MALFORMED, "an empty folder");
 }
 
-static pbts_status read_tree(pbts_metainfo_parser *parser) {
+pbts_status pbts_metainfo_read_tree(pbts_metainfo_parser *parser) {
     pbts_metainfo *meta = parser->meta;
     tree_walk walk = { .parser = parser };
     pbts_bvalue tree;
@@ -200,7 +200,7 @@ static pbts_status read_hashes(pbts_metainfo_parser *parser, layer_index *index)
 
 pbts_status pbts_metainfo_read_v2(pbts_metainfo_parser *parser) {
     layer_index index = { 0 };
-    PBTS_TRY(read_tree(parser));
+    PBTS_TRY(pbts_metainfo_read_tree(parser));
     pbts_status status = read_hashes(parser, &index);
     pbts_release(parser->meta->mem, index.items);
     return status;
