@@ -71,7 +71,7 @@ void pbts_session_dial_failed(pbts_session *session, const pbts_addr *addr, pbts
 PBTS_MUST_USE pbts_status pbts_session_opened(pbts_session *session, pbts_conn *out,
                                               const pbts_addr *addr, bool outgoing,
                                               pbts_moment now);
-/* It is over, for whatever reason. The number is dead. */
+/* It is over, for whatever reason. The number is dead; receipts of it may still come (conn 0). */
 void pbts_session_closed(pbts_session *session, pbts_conn conn, pbts_moment now);
 
 /* Feed what arrived. `*used` bytes were taken: all whole messages, up to and with the header of a
@@ -94,10 +94,11 @@ void pbts_session_payload_taken(pbts_session *session, pbts_conn conn, uint32_t 
 
 /* The next thing to send on this connection, or false. Take it only when it can be sent (or
  * buffered) whole: it will not be given again. `bytes` are at most PBTS_SESSION_SEND_MAX, borrowed
- * until the next call on the session. `block_bytes` > 0: they are a header, and are followed by
- * that much content of `piece` from `offset_bytes`, and then by `pad_bytes` zeros: what a v1 client
- * takes for a pad file of a hybrid torrent. The owner's upload rate limit is kept by not calling
- * this. `block_bytes_max`: give no block above that (0: control messages only). */
+ * until the next call on the session. With `block_bytes` or `pad_bytes` they are a header, followed
+ * by block_bytes of content of `piece` from `offset_bytes`, and then by pad_bytes zeros: what a v1
+ * client takes for a pad file of a hybrid torrent (of a block in it there may be nothing else). The
+ * owner's upload rate limit is kept by not calling this. `block_bytes_max`: give no block above
+ * that (0: control messages only). */
 enum { PBTS_SESSION_SEND_MAX = 32 * 1024 };
 typedef struct {
     pbts_span bytes;
@@ -126,7 +127,8 @@ void pbts_session_set_download_limit(pbts_session *session, uint64_t bytes_per_s
 
 /* ---- receipts ---- */
 
-/* A receipt to be journalled (link.h); store it, then say so. */
+/* A receipt to be journalled (link.h); store it, then say so: the same one is given until then.
+ * `*conn` 0: of a connection that is over. To be drained like events. */
 bool pbts_session_next_receipt(pbts_session *session, pbts_conn *conn, pbts_link_receipt *out);
 void pbts_session_receipt_stored(pbts_session *session, pbts_conn conn, pbts_moment now);
 /* The terms changed (a new ticket): tell the peers. */
