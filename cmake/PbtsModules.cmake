@@ -60,7 +60,8 @@ function(pbts_add_unit_tests root)
         get_filename_component(module ${folder} NAME)
         set(target unit_${module}_${name})
         add_executable(${target} ${file})
-        target_include_directories(${target} PRIVATE ${root} ${CMAKE_SOURCE_DIR}/apps)
+        target_include_directories(${target} PRIVATE ${root} ${CMAKE_SOURCE_DIR}/apps
+                                   ${CMAKE_SOURCE_DIR}/apps/pbts)
         target_link_libraries(${target} PRIVATE ${PBTS_MODULES} PkgConfig::CMOCKA PkgConfig::JANSSON
                               PkgConfig::CRYPTO Threads::Threads ${PBTS_LIBS_test_${module}})
         set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

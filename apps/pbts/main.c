@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/bench.h"
 #include "command.h"
 #include "exit_codes.h"
 #include "files.h"
-#include "ledger_commands.h"
+#include "ledger/ledger_commands.h"
 #include "say.h"
 
 static const struct {

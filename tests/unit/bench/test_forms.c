@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "pbts/bench_forms.c"
-#include "pbts/bench_forms_tracker.c"
+#include "pbts/bench/bench_forms.c"
+#include "pbts/bench/bench_forms_tracker.c"
 
 static void assert_covers_once(const fixture *f) {
     unsigned times[PIECES] = { 0 };

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "pbts/bench_histogram.c"
+#include "pbts/bench/bench_histogram.c"
 
 enum { VALUES = 20000 };
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "pbts/bench_http_text.c"
-#include "pbts/bench_peers.c"
+#include "pbts/bench/bench_http_text.c"
+#include "pbts/bench/bench_peers.c"
 #include "wire/http_announce.h"
 #include "wire/http_request.h"
 

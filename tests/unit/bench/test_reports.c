@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "pbts/bench_reports_make.c"
-#include "pbts/bench_reports_plan.c"
-#include "pbts/bench_reports_verify.c"
+#include "pbts/bench/bench_reports_make.c"
+#include "pbts/bench/bench_reports_plan.c"
+#include "pbts/bench/bench_reports_verify.c"
 
 enum { NOW = 1700000000 };
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "pbts/bench_tracker.c"
+#include "pbts/bench/bench_tracker.c"
 
 static void a_metric_is_read_by_its_whole_name(void **state) {
     const char *text = "# HELP pbts_commits_total Group commits.\n"

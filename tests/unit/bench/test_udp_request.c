@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "pbts/bench_histogram.c"
-#include "pbts/bench_peers.c"
-#include "pbts/bench_run.c"
-#include "pbts/bench_udp.c"
+#include "pbts/bench/bench_histogram.c"
+#include "pbts/bench/bench_peers.c"
+#include "pbts/bench/bench_run.c"
+#include "pbts/bench/bench_udp.c"
 
 static uint8_t infohashes[2][20] = { { 1, 2, 3 }, { 4, 5, 6 } };
 static char passkeys[1][PBTS_BENCH_PASSKEY_MAX + 1] = { "abcdefghijklmnopqrstuvwxyz234567" };

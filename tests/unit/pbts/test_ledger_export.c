@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 
 #include "ledger/claims_file.h"
-#include "pbts/ledger_claims.c"
-#include "pbts/ledger_export.c"
-#include "pbts/ledger_out.c"
-#include "pbts/ledger_walk.c"
+#include "pbts/ledger/ledger_claims.c"
+#include "pbts/ledger/ledger_export.c"
+#include "pbts/ledger/ledger_out.c"
+#include "pbts/ledger/ledger_walk.c"
 
 enum { OWNER = 1, STRANGER = 2, INSTANCE = 0x11, FILE_MAX = 8192 };
 

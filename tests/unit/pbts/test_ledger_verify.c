@@ -3,9 +3,9 @@
 
 #include <sys/stat.h>
 
-#include "pbts/ledger_accounts.c"
-#include "pbts/ledger_verify.c"
-#include "pbts/ledger_walk.c"
+#include "pbts/ledger/ledger_accounts.c"
+#include "pbts/ledger/ledger_verify.c"
+#include "pbts/ledger/ledger_walk.c"
 
 enum { OWNER_NO = 1, STRANGER_NO = 2, INSTANCE = 0x11 };
 

@@ -1,11 +1,11 @@
-/* Unit tests of apps/pbts/ledger_walk.c, ledger_chain.c and ledger_import.c: entries in order over
+/* Unit tests of apps/pbts/ledger/ledger_walk.c, ledger_chain.c and ledger_import.c: entries in order over
  * many transactions, files that are none, and what an import that failed leaves behind. */
 #include "ledger/chain.h"
 
 #include "pbts_test.h"
 
-#include "pbts/ledger_import.c"
-#include "pbts/ledger_walk.c"
+#include "pbts/ledger/ledger_import.c"
+#include "pbts/ledger/ledger_walk.c"
 
 enum { STORE_MIB = 8 * 1024 * 1024 };
 
