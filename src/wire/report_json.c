@@ -1,13 +1,13 @@
 /* The report as JSON, ours and the prototype's. jansson parses (strictly, no duplicate keys, no
  * trailing text, at most 2,048 levels deep, which is its own limit); before it does, the commas and
- * brackets are counted, because a tree of empty lists would take fifty times the memory of the
- * text it comes from. */
+ * brackets are counted. */
 #include <jansson.h>
 
 #include "base/assert.h"
 #include "base/epoch.h"
 #include "codec/text.h"
 #include "hash/sha.h"
+#include "wire/json_size.h"
 #include "wire/report_draft.h"
 
 /* Values a statement can have at most (the prototype's may have more than it needs), and a report
@@ -15,18 +15,9 @@
 enum { STATEMENT_VALUES_MAX = 16, REPORT_VALUES_MAX = 64, BRACKETS_MAX = 64 };
 
 static bool has_too_many_values(pbts_span body) {
-    size_t brackets = 0, commas = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < body.len; i++) {
-        uint8_t c = body.data[i];
-        if (in_string && c == '\\') i++;
-        if (c == '"') in_string = !in_string;
-        if (in_string) continue;
-        brackets += c == '[' || c == '{';
-        commas += c == ',';
-    }
-    return brackets > PBTS_REPORT_STATEMENTS_MAX + BRACKETS_MAX ||
-           commas > PBTS_REPORT_STATEMENTS_MAX * STATEMENT_VALUES_MAX + REPORT_VALUES_MAX;
+    return pbts_json_is_above(body, PBTS_REPORT_STATEMENTS_MAX + BRACKETS_MAX,
+                              PBTS_REPORT_STATEMENTS_MAX * STATEMENT_VALUES_MAX +
+                                  REPORT_VALUES_MAX);
 }
 
 /* ---- single values; a JSON string has no NUL byte inside ---- */
