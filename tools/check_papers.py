@@ -139,7 +139,7 @@ def check_readme(program):
     found = differences("README.md", set(keys), set(rows))
     found += [f"README.md: {key} says {rows[key]}, --help {keys[key][:2]}"
               for key in keys if key in rows and rows[key] != keys[key][:2]]
-    table = (ROOT / "apps/pbts-tracker/rest.c").read_text(encoding="utf-8")
+    table = (ROOT / "apps/pbts-tracker/rest/rest.c").read_text(encoding="utf-8")
     paths = re.findall(r'\{ "[A-Z]+", +"(/[^"]*)"', table)
     assert len(paths) > 20, "rest.c has no table of endpoints any more"
     return found + [f"README.md: the endpoint {path} is missing" for path in sorted(set(paths))

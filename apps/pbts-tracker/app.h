@@ -14,11 +14,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "downloads.h"
 #include "log.h"
 #include "metrics.h"
-#include "rest_limit.h"
+#include "rest/rest_limit.h"
 #include "tracker/tracker.h"
 
 struct committer;

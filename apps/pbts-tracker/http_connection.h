@@ -5,7 +5,7 @@
 #include <microhttpd.h>
 
 #include "http_guard.h"
-#include "rest.h"
+#include "rest/rest.h"
 
 enum {
     HTTP_CONNECTIONS_MAX = 4096,  /* of the general server */

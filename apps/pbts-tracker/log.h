@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/addr.h"
-#include "config.h"
+#include "config/config.h"
 
 enum { LOG_LINE_MAX = 2048, LOG_HOSTILE_PER_S = 10 };
 

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/writer.h"
-#include "config.h"
+#include "config/config.h"
 #include "tracker/tracker.h"
 
 struct app;

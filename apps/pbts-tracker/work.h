@@ -10,7 +10,7 @@
 #ifndef PBTS_TRACKER_WORK_H
 #define PBTS_TRACKER_WORK_H
 
-#include "rest_limit.h"
+#include "rest/rest_limit.h"
 
 struct app;
 

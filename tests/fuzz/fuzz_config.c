@@ -1,6 +1,6 @@
 /* Any bytes as a configuration file: a configuration or an error that names its line. */
 #include "base/assert.h"
-#include "config.h"
+#include "config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

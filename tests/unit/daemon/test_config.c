@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "config_value.h"
+#include "config/config_value.h"
 
 static struct config config;
 static char error[CONFIG_ERROR_MAX];

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "pbts-tracker/rest_limit.c"
+#include "pbts-tracker/rest/rest_limit.c"
 
 enum { LIMIT = REST_REGISTRATIONS_PER_HOUR, START = 5000, STEP = HOUR_MS / LIMIT };
 #define KIND REST_LIMIT_REGISTRATION
