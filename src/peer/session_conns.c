@@ -16,6 +16,11 @@ uint32_t pbts_session_connections_max(const pbts_session *session) {
     return PBTS_CONNS_MAGNET_MAX;
 }
 
+bool pbts_session_wants_pieces(const pbts_session *session) {
+    if (session->config.meta == NULL) return true;
+    return session->missing > 0 && !session->config.seed_only;
+}
+
 bool pbts_session_may_dial(const pbts_session *session) {
     uint32_t taken = session->conn_count + session->addresses.dialing;
     return !session->stopping && taken < pbts_session_connections_max(session);
@@ -24,9 +29,11 @@ bool pbts_session_may_dial(const pbts_session *session) {
 bool pbts_session_next_dial(pbts_session *session, pbts_addr *out, pbts_moment now) {
     session->now_ms = now.mono_ms;
     if (!pbts_session_may_dial(session)) return false;
-    bool wants_seeds =
-        session->config.meta == NULL || (session->missing > 0 && !session->config.seed_only);
-    return pbts_addresses_next_dial(&session->addresses, out, wants_seeds, now.mono_ms);
+    bool wants_seeds = pbts_session_wants_pieces(session);
+    if (!wants_seeds && now.mono_ms < session->seed_dial_ms) return false;
+    if (!pbts_addresses_next_dial(&session->addresses, out, wants_seeds, now.mono_ms)) return false;
+    session->seed_dial_ms = now.mono_ms + PBTS_SEED_DIAL_MS;
+    return true;
 }
 
 void pbts_session_dial_failed(pbts_session *session, const pbts_addr *given, pbts_moment now) {
@@ -278,6 +285,6 @@ pbts_status pbts_session_on_handshake(pbts_session *session, pbts_peer_conn *con
 
 bool pbts_session_is_redundant(const pbts_session *session, const pbts_peer_conn *conn) {
     if (session->config.meta == NULL || conn->phase != PBTS_CONN_OPEN) return false;
-    bool we_want = session->missing > 0 && !session->config.seed_only;
-    return !we_want && (pbts_session_is_seed(session, conn) || conn->upload_only);
+    return !pbts_session_wants_pieces(session) &&
+           (pbts_session_is_seed(session, conn) || conn->upload_only);
 }

@@ -42,9 +42,12 @@ enum {
     PBTS_STALL_MS = 5 * 1000, /* without a byte: another may take the piece over */
     PBTS_SLOW_FACTOR = 4,     /* so much slower than who idles: the same, near the end */
     PBTS_SLOW_MS = 5 * 1000,
-    PBTS_PAUSE_MS = 5 * 1000,      /* who stalled or rejected is asked nothing for so long */
-    PBTS_SNUB_MS = 60 * 1000,      /* BEP 3: nothing for a minute */
-    PBTS_LOST_MS = 60 * 1000,      /* a request that was passed over */
+    PBTS_PAUSE_MS = 5 * 1000, /* who stalled or rejected is asked nothing for so long */
+    PBTS_SNUB_MS = 60 * 1000, /* BEP 3: nothing for a minute */
+    PBTS_LOST_MS = 60 * 1000, /* a request that was passed over */
+    /* A seeder dials one in so long: those who want something dial it, and most others that it
+     * finds are seeders too. */
+    PBTS_SEED_DIAL_MS = 5 * 1000,
     PBTS_REDUNDANT_MS = 10 * 1000, /* two that have everything part then */
     PBTS_REDUNDANT_UNPAID_MS = 120 * 1000,
     PBTS_RETRY_WRITE_MS = 30 * 1000,
@@ -109,6 +112,7 @@ struct pbts_session {
     pbts_peer_conn **conns; /* connections_max of them; [number - 1] */
     uint32_t conn_count, conn_high, last_serial;
     pbts_addresses addresses;
+    uint64_t seed_dial_ms; /* when a seeder may dial next */
     pbts_choker choker;
     pbts_choke_candidate *candidates; /* scratch, connections_max */
     pbts_ended_link *ended;           /* the oldest first */
@@ -173,6 +177,8 @@ bool pbts_session_is_redundant(const pbts_session *session, const pbts_peer_conn
 /* How many connections there may be now, and whether one may be made. */
 uint32_t pbts_session_connections_max(const pbts_session *session);
 bool pbts_session_may_dial(const pbts_session *session);
+/* Whether there is anything to be had of others. */
+bool pbts_session_wants_pieces(const pbts_session *session);
 
 /* ---- session_swarm.c ---- */
 

@@ -134,5 +134,7 @@ uint64_t pbts_session_deadline_ms(const pbts_session *session) {
         deadline_ms = least(deadline_ms, session->limit.at_ms + step_ms);
     }
     if (!pbts_session_may_dial(session)) return deadline_ms;
-    return least(deadline_ms, pbts_addresses_deadline_ms(&session->addresses));
+    uint64_t dial_ms = pbts_addresses_deadline_ms(&session->addresses);
+    bool waits = !pbts_session_wants_pieces(session) && dial_ms < session->seed_dial_ms;
+    return least(deadline_ms, waits ? session->seed_dial_ms : dial_ms);
 }

@@ -119,6 +119,7 @@ typedef struct {
     pbts_session_config config;
     pbts_link_terms terms;
     pbts_bls_secret secret;
+    pbts_book *book; /* kept while it is away */
     uint8_t ticket[512];
     uint32_t finished, ready, refused, refused_others, closed, bad_pieces, receipts, metadata,
         rejected;
@@ -143,7 +144,7 @@ typedef struct {
 } swarm_end;
 
 typedef struct {
-    bool used;
+    uint64_t number; /* of all that ever were; 0: not in use */
     uint64_t delay_us;
     swarm_end ends[2];
 } swarm_wire;
@@ -169,12 +170,13 @@ struct swarm {
     uint32_t node_count;
     swarm_wire *wires;
     uint32_t wire_count;
+    uint64_t wires_made;
     swarm_event *heap;
     size_t heap_len, heap_capacity;
     uint64_t order;
     uint64_t delay_us;
     pbts_bls_secret tracker;
-    bool with_receipts;
+    bool with_receipts, with_tickets;
     /* bytes of a piece that node a sent to node b; and whether b signed for it */
     uint32_t (*served)[SWARM_NODES_MAX][SWARM_PIECES_MAX];
     bool (*credited)[SWARM_NODES_MAX][SWARM_PIECES_MAX];
@@ -277,14 +279,14 @@ static inline void swarm_cut(swarm *world, uint32_t wire_no) {
     uint32_t a = wire->ends[0].node, b = wire->ends[1].node;
     swarm_end_free(&wire->ends[0]);
     swarm_end_free(&wire->ends[1]);
-    wire->used = false;
+    wire->number = 0;
     if (world->nodes[a].alive) swarm_drain(&world->nodes[a]);
     if (world->nodes[b].alive) swarm_drain(&world->nodes[b]);
 }
 
 static inline uint32_t swarm_new_wire(swarm *world) {
     for (uint32_t i = 0; i < world->wire_count; i++) {
-        if (!world->wires[i].used) return i;
+        if (world->wires[i].number == 0) return i;
     }
     assert_true(world->wire_count < SWARM_WIRES_MAX);
     return world->wire_count++;
@@ -322,7 +324,7 @@ static inline bool swarm_connect(swarm_node *from, swarm_node *to) {
     uint32_t wire = swarm_new_wire(world);
     uint64_t delay_us = world->delay_us;
     if (delay_us > 0) delay_us = delay_us / 2 + pbts_prng_below(&world->prng, (uint32_t)delay_us);
-    world->wires[wire] = (swarm_wire){ .used = true, .delay_us = delay_us };
+    world->wires[wire] = (swarm_wire){ .number = ++world->wires_made, .delay_us = delay_us };
     swarm_attach(from, here, wire, 0);
     swarm_attach(to, there, wire, 1);
     return true;
@@ -581,7 +583,9 @@ static inline void swarm_feed(swarm_node *node, swarm_end *input, pbts_conn conn
 static inline void swarm_deliver(swarm *world, uint32_t wire_no, unsigned from) {
     swarm_wire *wire = &world->wires[wire_no];
     swarm_end *end = &wire->ends[from], *other = &wire->ends[1 - from];
-    while (wire->used && end->count > 0 && end->chunks[end->first].due_us <= world->now_us) {
+    uint64_t number = wire->number; /* it may be cut meanwhile, and another take its place */
+    while (wire->number == number && end->count > 0 &&
+           end->chunks[end->first].due_us <= world->now_us) {
         swarm_chunk chunk = end->chunks[end->first++];
         end->count--;
         end->input = realloc(end->input, end->input_len + chunk.len + 1);
@@ -625,7 +629,7 @@ static inline bool swarm_run_until(swarm *world, uint64_t until_us) {
         swarm_node *node = &world->nodes[event.a];
         switch (event.kind) {
         case SWARM_DELIVER:
-            if (world->wires[event.a].used) swarm_deliver(world, event.a, event.b);
+            if (world->wires[event.a].number > 0) swarm_deliver(world, event.a, event.b);
             break;
         case SWARM_PUMP:
             if (node->alive) swarm_drain(node);
@@ -652,7 +656,7 @@ static inline swarm *swarm_new(const swarm_content *content, uint64_t seed, bool
     world->prng = pbts_prng_seeded(seed);
     world->random = (swarm_random){ { swarm_random_fill }, pbts_prng_seeded(seed * 3 + 1) };
     world->content = content;
-    world->with_receipts = with_receipts;
+    world->with_receipts = world->with_tickets = with_receipts;
     world->nodes = calloc(SWARM_NODES_MAX, sizeof *world->nodes);
     world->wires = calloc(SWARM_WIRES_MAX, sizeof *world->wires);
     world->served = calloc(SWARM_NODES_MAX, sizeof *world->served);
@@ -668,6 +672,7 @@ static inline void swarm_make_terms(swarm_node *node) {
     uint8_t message[PBTS_MESSAGE_MAX];
     pbts_link_terms *terms = &node->terms;
     assert_int_equal(pbts_bls_generate(&node->secret, &world->random.random), PBTS_OK);
+    assert_int_equal(pbts_book_new(&node->book, pbts_mem_system()), PBTS_OK);
     pbts_bls_public_of(&tracker_key, &world->tracker);
     *terms = (pbts_link_terms){
         .mem = pbts_mem_system(),
@@ -681,6 +686,7 @@ static inline void swarm_make_terms(swarm_node *node) {
         .receipt_timeout_ms = 30000,
         .ticket_required = true,
         .receipts_required = true,
+        .book = node->book,
     };
     memset(terms->iid, 0x11, sizeof terms->iid);
     pbts_bls_public_of(&terms->key, &node->secret);
@@ -695,7 +701,8 @@ static inline void swarm_make_terms(swarm_node *node) {
     pbts_bls_sign(&ticket.signature, &world->tracker, PBTS_BLS_TICKET, pbts_writer_span(&text));
     pbts_writer writer = pbts_writer_over(node->ticket, sizeof node->ticket);
     pbts_peer_ticket_encode(&writer, &ticket);
-    terms->ticket = pbts_writer_span(&writer);
+    if (world->with_tickets) terms->ticket = pbts_writer_span(&writer);
+    terms->ticket_required = world->with_tickets;
 }
 
 /* A node that is not there yet: see swarm_join. Change its config before. */
@@ -754,11 +761,11 @@ static inline void swarm_join(swarm_node *node) {
 static inline void swarm_leave(swarm_node *node) {
     swarm *world = node->world;
     assert_true(node->alive);
+    node->alive = false; /* it dials nobody any more */
     for (uint32_t i = 0; i < SWARM_CONNS_MAX; i++) {
         if (node->conns[i].wire >= 0) swarm_cut(world, (uint32_t)node->conns[i].wire);
     }
     swarm_drain_session(node);
-    node->alive = false;
     pbts_session_free(node->session);
     node->session = NULL;
     for (uint32_t i = 0; i < SWARM_PIECES_MAX; i++) {
@@ -771,6 +778,7 @@ static inline void swarm_free(swarm *world) {
     for (uint32_t i = 0; i < world->node_count; i++) {
         if (world->nodes[i].alive) swarm_leave(&world->nodes[i]);
         pbts_metainfo_free(world->nodes[i].own_meta);
+        pbts_book_free(world->nodes[i].book);
         free(world->nodes[i].have);
     }
     for (uint32_t i = 0; i < world->wire_count; i++) {
