@@ -266,7 +266,7 @@ void pbts_link_stats_read(const pbts_link *link, pbts_link_stats *out) {
         .covered_bytes = lend->covered_bytes,
         .received_bytes = give->received_bytes,
         .signed_bytes = give->signed_bytes,
-        .exposure_limit_bytes = pbts_exposure_limit(&lend->exposure, lend->other_left_bytes),
+        .exposure_limit_bytes = pbts_exposure_limit(&lend->exposure, pbts_link_other_left(link)),
         .allowance_left_bytes = pbts_link_allowance_left(link),
         .receipts_taken = lend->receipts,
         .receipts_given = give->receipts,

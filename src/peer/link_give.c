@@ -62,6 +62,15 @@ void pbts_link_set_own_left(pbts_link *link, uint64_t left_bytes) {
     link->give.own_left_bytes = left_bytes;
 }
 
+/* What the sender may think we lack (pbts_link_other_left): no more than we have not signed for. */
+static uint64_t own_left(const pbts_link *link) {
+    const pbts_giver *give = &link->give;
+    uint64_t total_bytes = pbts_metainfo_total_bytes(link->torrent->meta);
+    uint64_t unsigned_bytes =
+        total_bytes > give->signed_bytes ? total_bytes - give->signed_bytes : 0;
+    return give->own_left_bytes < unsigned_bytes ? give->own_left_bytes : unsigned_bytes;
+}
+
 void pbts_link_sign_all(pbts_link *link) {
     link->give.sign_all = true;
 }
@@ -86,7 +95,7 @@ static bool pay_shared(pbts_link *link, pbts_moment now) {
     pbts_giver *give = &link->give;
     uint32_t piece = 0;
     bool paid = false;
-    uint64_t limit_bytes = pbts_exposure_limit(&give->exposure, give->own_left_bytes);
+    uint64_t limit_bytes = pbts_exposure_limit(&give->exposure, own_left(link));
     if (give->shared_bytes < limit_bytes / 2) return false;
     while (greatest_shared(link, &piece)) {
         uint32_t size = pbts_link_piece_bytes(link, piece);
@@ -129,9 +138,10 @@ static bool take_carried(pbts_link *link, uint32_t piece, pbts_moment now) {
 }
 
 /* The sender stops before we thought it would: its limit is lower than ours. */
-static void learn_limit(pbts_giver *give) {
+static void learn_limit(pbts_link *link) {
+    pbts_giver *give = &link->give;
     pbts_exposure *exposure = &give->exposure;
-    uint64_t limit_bytes = pbts_exposure_limit(exposure, give->own_left_bytes);
+    uint64_t limit_bytes = pbts_exposure_limit(exposure, own_left(link));
     if (give->waiting_bytes < exposure->piece_bytes || give->waiting_bytes >= limit_bytes) return;
     exposure->max_bytes = give->waiting_bytes;
 }
@@ -143,7 +153,7 @@ void pbts_link_take_request(pbts_link *link, const pbts_peer_receipt_request *re
     if (request->has_index) {
         useful = take_carried(link, request->piece_index, now) || useful;
     } else {
-        learn_limit(give);
+        learn_limit(link);
         useful = pay_shared(link, now) || useful;
     }
     give->asked = true;
@@ -170,7 +180,7 @@ bool pbts_link_give_is_due(const pbts_link *link, pbts_moment now) {
         pbts_schedule_is_due_paper(give->received_pieces, give->waiting_count, left_pieces(link))) {
         return true;
     }
-    return pbts_exposure_is_due(&give->exposure, give->waiting_bytes, give->own_left_bytes);
+    return pbts_exposure_is_due(&give->exposure, give->waiting_bytes, own_left(link));
 }
 
 uint64_t pbts_link_give_deadline_ms(const pbts_link *link) {

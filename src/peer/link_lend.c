@@ -43,6 +43,13 @@ void pbts_link_set_other_left(pbts_link *link, uint64_t left_bytes) {
 
 /* ---- how much more ---- */
 
+/* So one that does not tell what it has gains no trust at the end. */
+uint64_t pbts_link_other_left(const pbts_link *link) {
+    const pbts_lender *lend = &link->lend;
+    uint64_t total_bytes = pbts_metainfo_total_bytes(link->torrent->meta);
+    return smaller(lend->other_left_bytes, above_zero(total_bytes, lend->paid_bytes));
+}
+
 uint64_t pbts_link_allowance_left(const pbts_link *link) {
     const pbts_page *page = link->page;
     if (!link->ticket_counts) return UINT64_MAX;
@@ -52,7 +59,7 @@ uint64_t pbts_link_allowance_left(const pbts_link *link) {
 /* By the exposure limit: of this connection, and of the key on all of them together. */
 static uint64_t trust_left(const pbts_link *link) {
     const pbts_lender *lend = &link->lend;
-    uint64_t limit_bytes = pbts_exposure_limit(&lend->exposure, lend->other_left_bytes);
+    uint64_t limit_bytes = pbts_exposure_limit(&lend->exposure, pbts_link_other_left(link));
     uint64_t most_bytes = lend->exposure.max_bytes;
     uint64_t lent_bytes = above_zero(lend->billed_bytes, lend->paid_bytes);
     uint64_t owed_bytes = link->page->owed_bytes > 0 ? (uint64_t)link->page->owed_bytes : 0;

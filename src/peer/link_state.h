@@ -61,7 +61,7 @@ typedef struct {
     uint64_t cumulative_epoch;
     bool has_stored; /* a cumulative one of stored_epoch is stored */
     uint64_t stored_epoch;
-    uint64_t other_left_bytes;
+    uint64_t other_left_bytes;            /* as it says; see pbts_link_other_left */
     uint64_t served_bytes, covered_bytes; /* in all, of earlier connections too */
     uint32_t receipts;
     uint64_t owed_since_ms; /* whole_open > 0 and no receipt came; UINT64_MAX: it is not */
@@ -173,6 +173,8 @@ uint32_t pbts_link_name(pbts_link *link, uint32_t piece, uint64_t epoch);
 void pbts_link_receipt_came(pbts_link *link, pbts_moment now);
 /* A receipt for the piece, worth so much, is stored. */
 void pbts_link_cover(pbts_link *link, uint32_t piece, uint32_t worth_bytes);
+/* What the other lacks: as it says, but never more than what it has not signed for. */
+uint64_t pbts_link_other_left(const pbts_link *link);
 uint64_t pbts_link_allowance_left(const pbts_link *link);
 bool pbts_link_wants_request(const pbts_link *link, pbts_moment now);
 bool pbts_link_write_request(pbts_link *link, pbts_writer *writer, pbts_moment now);

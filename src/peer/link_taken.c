@@ -228,7 +228,7 @@ void pbts_taken_check(pbts_link *link) {
 void pbts_taken_tick(pbts_link *link, pbts_moment now) {
     const pbts_lender *lend = &link->lend;
     if (lend->unchecked == 0) return;
-    uint64_t limit_bytes = pbts_exposure_limit(&lend->exposure, lend->other_left_bytes);
+    uint64_t limit_bytes = pbts_exposure_limit(&lend->exposure, pbts_link_other_left(link));
     bool is_old = now.mono_ms >= lend->unchecked_since_ms + PBTS_LINK_CHECK_AFTER_MS;
     bool is_much = lend->unchecked_bytes >= limit_bytes / 2;
     if (is_old || is_much || lend->unchecked >= PBTS_LINK_UNCHECKED_MAX) pbts_taken_check(link);

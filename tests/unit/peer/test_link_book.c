@@ -344,7 +344,7 @@ static void many_owed_receipts_are_asked_for_a_few_at_a_time(void **state) {
 }
 
 static void a_sender_does_not_flood_who_forgot_with_requests(void **state) {
-    pair p = pair_new(64);
+    pair p = pair_new(128);
     kit *k = p.k;
     kit_connect(k);
     kit_transfer(k, 0, 20);

@@ -31,7 +31,11 @@ static uint64_t twin_may_serve(const history *h) {
     uint64_t max = h->k->members[0].terms.exposure_max_bytes;
     pbts_exposure exposure = pbts_exposure_new(KIT_PIECE, max);
     exposure.paid_bytes = h->exposure_bytes;
-    uint64_t limit = pbts_exposure_limit(&exposure, h->left_bytes), most = exposure.max_bytes;
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < PIECES; i++) total += kit_size(h->k, i);
+    uint64_t left = total > h->paid_bytes ? total - h->paid_bytes : 0;
+    if (h->left_bytes < left) left = h->left_bytes;
+    uint64_t limit = pbts_exposure_limit(&exposure, left), most = exposure.max_bytes;
     bool whole = false;
     for (uint32_t i = 0; i < PIECES; i++) {
         whole = whole || (h->here[i] >= kit_size(h->k, i) && !h->stored_here[i]);
