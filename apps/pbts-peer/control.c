@@ -329,7 +329,9 @@ static void on_connection(uv_stream_t *server, int status) {
 /* A socket that nobody listens on was left behind by a crash. */
 static bool is_alive(const char *path) {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
-    (void)snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    size_t len = strlen(path);
+    if (len >= sizeof to.sun_path) return false; /* binding says so */
+    memcpy(to.sun_path, path, len);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return false;
     bool alive = connect(fd, (struct sockaddr *)&to, sizeof to) == 0;

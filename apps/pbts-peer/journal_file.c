@@ -44,8 +44,8 @@ static int write_at(int fd, pbts_span bytes, size_t at) {
 static int put(journal_file *j, pbts_span bytes) {
     int error = write_at(j->fd, bytes, j->len);
     if (error != 0) {
-        (void)ftruncate(j->fd, (off_t)j->len); /* a torn end would be cut at the next start too */
-        return error;
+        /* A torn end that stays is cut at the next start. */
+        return ftruncate(j->fd, (off_t)j->len) == 0 ? error : EIO;
     }
     j->len += bytes.len;
     if (bytes.len > 0) j->dirty = true;
@@ -72,20 +72,28 @@ static int append(journal_file *j, pbts_span bytes) {
 
 static int read_file(uint8_t **out, size_t *len, int fd, const char *path) {
     struct stat info;
-    if (fstat(fd, &info) != 0) return say_errno(path);
+    int code = PBTS_EXIT_IO;
+    if (fstat(fd, &info) != 0) {
+        (void)say_errno(path);
+        return code;
+    }
     if ((uint64_t)info.st_size > JOURNAL_LEN_MAX) {
-        return say_fail(PBTS_EXIT_IO, "%s: is longer than a journal gets", path);
+        return say_fail(code, "%s: is longer than a journal gets", path);
     }
     uint8_t *bytes = malloc((size_t)info.st_size + 1);
-    if (bytes == NULL) return say_no_memory();
-    ssize_t got = pread(fd, bytes, (size_t)info.st_size, 0);
-    if (got != info.st_size) {
-        free(bytes);
-        return say_errno(path);
+    if (bytes == NULL) {
+        (void)say_no_memory();
+        return code;
     }
-    *out = bytes;
-    *len = (size_t)got;
-    return PBTS_EXIT_OK;
+    ssize_t got = pread(fd, bytes, (size_t)info.st_size, 0);
+    if (got == info.st_size) {
+        *out = bytes;
+        *len = (size_t)got;
+        return PBTS_EXIT_OK;
+    }
+    (void)say_errno(path);
+    free(bytes);
+    return code;
 }
 
 static int write_header(journal_file *j) {
@@ -100,8 +108,8 @@ static int write_header(journal_file *j) {
 }
 
 static int load(journal_file *j) {
-    uint8_t *bytes;
-    size_t len;
+    uint8_t *bytes = NULL;
+    size_t len = 0;
     int code = read_file(&bytes, &len, j->fd, j->path);
     if (code != PBTS_EXIT_OK) return code;
     pbts_status status = pbts_journal_load(j->journal, &j->len, (pbts_span){ bytes, len });
@@ -268,6 +276,20 @@ int journal_file_settle(journal_file *j, uint64_t number, pbts_journal_outcome o
         pbts_journal_settle(j->journal, &writer, number, outcome, credited_bytes, reason);
     if (status != PBTS_OK) return errno_of(status);
     return append(j, pbts_writer_span(&writer));
+}
+
+int journal_file_settle_report(journal_file *j, pbts_report_outcome *outcome,
+                               const pbts_report_plan *plan, unsigned http_status,
+                               pbts_span answer) {
+    size_t room = pbts_report_plan_count(plan) * PBTS_JOURNAL_OUTCOME_MAX;
+    uint8_t *entries = malloc(room);
+    if (entries == NULL) return ENOMEM;
+    pbts_writer writer = pbts_writer_over(entries, room);
+    pbts_status status =
+        pbts_report_plan_settle(plan, j->journal, &writer, outcome, http_status, answer);
+    int error = status == PBTS_OK ? append(j, pbts_writer_span(&writer)) : ENOMEM;
+    free(entries);
+    return error;
 }
 
 /* ---- syncing and rewriting ---- */

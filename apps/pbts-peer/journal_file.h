@@ -10,6 +10,7 @@
 #include "bls/bls.h"
 #include "disk.h"
 #include "peer/journal.h"
+#include "peer/report_plan.h"
 
 enum { JOURNAL_FILES_MAX = 16, JOURNAL_SYNC_MS = 1000 };
 #define JOURNAL_LEN_MAX ((size_t)1 << 30)
@@ -29,6 +30,11 @@ const char *journal_file_path(const journal_file *j);
 int journal_file_add(journal_file *j, const pbts_receipt_record *record);
 int journal_file_settle(journal_file *j, uint64_t number, pbts_journal_outcome outcome,
                         uint64_t credited_bytes, pbts_span reason);
+/* Note what a tracker answered to a report (peer/report_plan.h); 0 or an errno: then it was settled
+ * in memory only, or (ENOMEM) not at all, and the same receipts may be reported once more. */
+int journal_file_settle_report(journal_file *j, pbts_report_outcome *outcome,
+                               const pbts_report_plan *plan, unsigned http_status,
+                               pbts_span answer);
 /* Sync what was appended (on the disk's thread) when that is due, and rewrite the file when it
  * pays. To be called often. */
 void journal_file_tick(journal_file *j, disk *d, uint64_t now_ms);
