@@ -149,7 +149,9 @@ static void learn_limit(pbts_link *link) {
 void pbts_link_take_request(pbts_link *link, const pbts_peer_receipt_request *request,
                             pbts_moment now) {
     pbts_giver *give = &link->give;
-    bool useful = give->receipts_since_asked > 0;
+    /* After each receipt the sender may find that it still has to wait: when some are under way at
+     * once, as many requests come. */
+    bool useful = give->requests_earned > 0;
     if (request->has_index) {
         useful = take_carried(link, request->piece_index, now) || useful;
     } else {
@@ -157,7 +159,7 @@ void pbts_link_take_request(pbts_link *link, const pbts_peer_receipt_request *re
         useful = pay_shared(link, now) || useful;
     }
     give->asked = true;
-    give->receipts_since_asked = 0;
+    if (give->requests_earned > 0) give->requests_earned--;
     if (!useful && give->waiting_count == 0) pbts_link_count_useless(link, 1, now);
 }
 

@@ -156,7 +156,7 @@ static void count_receipt(pbts_link *link, bool asked, pbts_moment now) {
         pbts_exposure_new(give->exposure.piece_bytes, link->terms->exposure_max_bytes).max_bytes;
     if (give->receipts == 0) give->given_period = pbts_claim_period(pbts_epoch_at(now.unix_s));
     give->receipts++;
-    give->receipts_since_asked++;
+    give->requests_earned++;
     if (asked || give->exposure.max_bytes >= most_bytes) return;
     give->exposure.max_bytes += give->exposure.max_bytes / 8;
     if (give->exposure.max_bytes > most_bytes) give->exposure.max_bytes = most_bytes;
