@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# build: asan
+# timeout: 180
+"""The tracker is killed in the middle of a transfer: it goes on, the receipts wait on disk, and after
+the tracker is back all of them count, each once. And the seeder is killed: the receipts that it had
+taken are on disk; what was not signed for yet is lost to it, within the exposure limit."""
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
+import our_peer
+import pbts_test as t
+
+SIZE = 16 * 1024 * 1024 + 99
+PIECE = 65536
+LIMIT = 3 * 1024 * 1024  # bytes a second: a transfer takes some five seconds
+
+
+class Transfer:
+    """alice seeds to bob, slowly."""
+
+    def __init__(self, daemon, name):
+        self.daemon, self.base, self.runs = daemon, t.TMP / name, 0
+        self.users = [t.User(daemon, f"{who}-{name}") for who in ("alice", "bob")]
+        self.source, self.target = self.base / "source", self.base / "target"
+        self.source.mkdir(parents=True)
+        self.target.mkdir()
+        self.content = os.urandom(SIZE)
+        (self.source / "payload.bin").write_bytes(self.content)
+        self.torrent = self.base / "x.torrent"
+        t.pbts("torrent", "create", self.source / "payload.bin", "--out", self.torrent,
+               "--piece-length", PIECE, "--announce", self.users[0].announce)
+        t.pbts("torrent", "add", "--tracker", daemon.url, "--key", self.users[0].key, self.torrent)
+
+    def seed(self, port=0):
+        """A new process over the state of the one before."""
+        peer = our_peer.OurPeer(self.base / "alice", "127.0.0.1", port, self.users[0])
+        self.runs += 1
+        peer.log = self.base / "alice" / f"log{self.runs}"
+        return peer.seed(self.torrent, self.source)
+
+    def get(self):
+        peer = our_peer.OurPeer(self.base / "bob", "127.0.0.1", 0, self.users[1], "--limit-down",
+                                str(LIMIT))
+        return peer.get(self.torrent, self.target)
+
+    def arrived(self):
+        return (self.target / "payload.bin").read_bytes() == self.content
+
+    def totals(self):
+        """What alice gave, credited or held, and what bob got, as the tracker has it."""
+        alice, bob = (self.daemon.get(f"/user/{u.uid}").json() for u in self.users)
+        return alice["up_bytes"] - alice["granted_bytes"] + alice["held_bytes"], bob["down_bytes"]
+
+
+def got_bytes(peer):
+    stats = peer.events("stats")
+    return stats[-1]["downloaded_bytes"] if stats else 0
+
+
+def joined(peer):
+    return t.wait_until(lambda: peer.events("joined"), 30)
+
+
+def tracker_outage(daemon):
+    transfer = Transfer(daemon, "outage")
+    seeder = transfer.seed()
+    t.check("the seeder shares", joined(seeder), seeder.text()[-800:])
+    leecher = transfer.get()
+    t.check("the transfer begins", t.wait_until(lambda: got_bytes(leecher) > SIZE // 4, 60),
+            leecher.text()[-800:])
+    daemon.kill()
+    t.check("with the tracker gone it goes on to its end",
+            t.wait_until(lambda: leecher.events("finished"), 60, 0.2), leecher.text()[-800:])
+    t.check("what arrived is the content", transfer.arrived())
+    t.check("both end without the tracker", (leecher.stop(), seeder.stop()) in ((0, 0), (0, 3)),
+            seeder.text()[-800:])
+    t.check("the seeder says that receipts wait", seeder.events("waiting"), seeder.text()[-800:])
+    daemon.start()
+    again = transfer.seed()
+    t.check("when the tracker is back all receipts count, to the byte",
+            t.wait_until(lambda: transfer.totals() == (SIZE, SIZE), 30), (transfer.totals(), SIZE))
+    t.check("the seeder ends well", again.stop() == 0, again.text()[-800:])
+    t.check("nothing was counted twice", transfer.totals() == (SIZE, SIZE), transfer.totals())
+
+
+def seeder_killed(daemon):
+    transfer = Transfer(daemon, "killed")
+    seeder = transfer.seed()
+    joined(seeder)
+    leecher = transfer.get()
+    t.wait_until(lambda: got_bytes(leecher) > SIZE // 2, 60)
+    taken = seeder.events("stats")[-1]["receipts_taken"]
+    seeder.kill()
+    t.check("the seeder is killed with receipts that no report had",
+            taken > 0 and transfer.totals() == (0, 0), (taken, transfer.totals()))
+    again = transfer.seed(seeder.events("listening")[0]["port"])
+    t.check("after the kill the transfer goes on",
+            t.wait_until(lambda: leecher.events("finished"), 60, 0.2) and transfer.arrived(),
+            leecher.text()[-800:])
+    t.check("both end well", (leecher.stop(), again.stop()) == (0, 0), again.text()[-800:])
+    up, down = transfer.totals()
+    t.check("both totals are the same, and at most the exposure limit was lost to the kill",
+            up == down and SIZE // 2 <= up <= SIZE and (SIZE - up) % PIECE == 0, (up, down, SIZE))
+
+
+def main():
+    daemon = t.Daemon().start()
+    tracker_outage(daemon)
+    seeder_killed(daemon)
+    t.check("the daemon stops cleanly", daemon.stop() == 0)
+    t.finish()
+
+
+main()
