@@ -216,10 +216,21 @@ static int open_files(share *s) {
                                              : storage_open_new(&s->files, s->meta, s->dir);
 }
 
+static const char SAME_FILES[] = "another torrent writes the same files; give another --dir";
+
+static bool writes_anothers_files(const share *s) {
+    if (!storage_is_writable(s->files)) return false;
+    for (const share *other = s->e->shares; other != NULL; other = other->next) {
+        if (other == s || other->files == NULL) continue;
+        if (storage_is_same_place(other->files, s->files)) return true;
+    }
+    return false;
+}
+
 void share_take_metainfo(share *s) {
     int error = prepare_buffers(s) ? open_files(s) : ENOMEM;
-    if (error != 0) {
-        share_fail(s, strerror(error));
+    if (error != 0 || writes_anothers_files(s)) {
+        share_fail(s, error != 0 ? strerror(error) : SAME_FILES);
     } else {
         share_begin_check(s);
     }
@@ -299,6 +310,7 @@ static bool begin(share *s, char problem[static ENGINE_PROBLEM_MAX], const pbts_
         (void)snprintf(why, sizeof why, "%s: %s", s->dir, strerror(error));
         return new_problem(problem, s, why);
     }
+    if (writes_anothers_files(s)) return new_problem(problem, s, SAME_FILES);
     share_begin_check(s);
     return true;
 }

@@ -124,6 +124,14 @@ bool storage_is_writable(const storage *s) {
     return s->writable;
 }
 
+bool storage_is_same_place(const storage *a, const storage *b) {
+    struct stat left, right;
+    if (fstat(a->root_fd, &left) != 0 || fstat(b->root_fd, &right) != 0) return false;
+    if (left.st_dev != right.st_dev || left.st_ino != right.st_ino) return false;
+    if (a->single != b->single) return false;
+    return !a->single || strcmp(a->file_name, b->file_name) == 0;
+}
+
 /* ---- before the first byte ---- */
 
 static bool look_at(storage *s, uint32_t file, struct stat *info) {

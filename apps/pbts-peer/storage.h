@@ -31,6 +31,8 @@ void storage_close(storage *s); /* NULL is a no-op */
 const char *storage_problem(const storage *s, storage_side side);
 const char *storage_root(const storage *s); /* the folder, or the single file, for people */
 bool storage_is_writable(const storage *s);
+/* Whether both would write the same files, however their folders were spelled. */
+bool storage_is_same_place(const storage *a, const storage *b);
 
 /* Make folders and the files that have no bytes; see that no file is longer than it should be (it
  * would be another one, and is not cut). On the disk's side. `*found`: whether any file was there.
