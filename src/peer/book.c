@@ -5,7 +5,7 @@
 
 struct pbts_book {
     pbts_mem *mem;
-    uint64_t uses; /* counts openings and closings: the age of pages and tallies */
+    uint64_t uses; /* counts closings of pages and uses of tallies: their age */
     pbts_page *pages[PBTS_BOOK_PEERS_MAX];
     size_t page_count;
     pbts_tally *tallies[PBTS_BOOK_TALLIES_MAX];
@@ -151,7 +151,6 @@ pbts_status pbts_book_open(pbts_book *book, pbts_page **out, const pbts_bls_publ
         book->pages[book->page_count++] = page;
     }
     page->open++;
-    page->used = ++book->uses;
     *out = page;
     return PBTS_OK;
 }

@@ -22,7 +22,7 @@ typedef struct {
     unsigned banned;      /* a pbts_link_refusal, or 0 */
     uint32_t open;        /* links */
     uint32_t tallies;
-    uint64_t used; /* the book's count when it was last opened or closed */
+    uint64_t used; /* the book's count when it was last closed */
 } pbts_page;
 
 /* Sets are of piece_count pieces, and NULL while they are empty. */

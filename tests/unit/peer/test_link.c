@@ -2,6 +2,8 @@
  * and nobody has to wait for longer than a receipt takes. */
 #include "link_kit.h"
 
+#include "peer/link_state.h"
+
 #include "receipt/faulty_mem.h"
 
 static const pbts_receipt_form FORMS[] = { PBTS_FORM_PIECE, PBTS_FORM_CUMULATIVE, PBTS_FORM_BATCH,
@@ -114,10 +116,46 @@ static void a_batch_has_its_number_of_pieces_and_the_rest_come_at_the_end(void *
     kit_transfer(k, 0, 64);
     kit_settle(k);
     for (size_t i = 0; i < k->ends[0].record_count; i++) {
-        pbts_span set = { k->ends[0].records[i].set, KIT_SET_MAX };
-        assert_true(pbts_piece_set_count(set) <= 10);
+        assert_true(pbts_piece_set_count(PBTS_SPAN_OF(k->ends[0].records[i].set)) <= 10);
     }
     assert_paid(k, 64);
+    kit_free(k);
+}
+
+/* Also when the limit would let more wait. */
+static void a_batch_is_signed_when_it_is_full(void **state) {
+    kit *k = kit_with_form(PBTS_FORM_BATCH, 64, PBTS_TORRENT_V1);
+    kit_connect(k);
+    kit_transfer(k, 0, 30);
+    pbts_link_stats before = kit_stats(k, 1);
+    kit_link(k, 1)->give.exposure.paid_bytes = 1u << 30;
+    pbts_link_set_own_left(kit_link(k, 1), 1u << 30);
+    uint32_t waiting = kit_link(k, 1)->give.waiting_count;
+    for (uint32_t i = 30; i < 40 - waiting; i++) {
+        assert_false(pbts_link_wants_send(kit_link(k, 1), k->now));
+        kit_serve(k, i);
+        kit_receive(k, i);
+    }
+    assert_true(pbts_link_wants_send(kit_link(k, 1), k->now));
+    kit_say(k, 1);
+    assert_int_equal(kit_stats(k, 1).receipts_given, before.receipts_given + 1);
+    kit_free(k);
+}
+
+/* A sender asks for what waits: it is signed for at once, however often it asks. */
+static void who_is_asked_signs_at_once(void **state) {
+    kit *k = kit_new(64);
+    pbts_peer_pbts_message message = { .kind = PBTS_PEER_MSG_REQUEST_RECEIPT };
+    message.request.form = PBTS_FORM_CUMULATIVE;
+    kit_connect(k);
+    kit_link(k, 0)->give.exposure.paid_bytes = 1u << 30; /* end 0 receives here */
+    assert_int_equal(pbts_link_piece_received(kit_link(k, 0), 7, k->now), PBTS_OK);
+    assert_false(pbts_link_wants_send(kit_link(k, 0), k->now));
+    for (int i = 0; i < 100; i++) kit_lie(k, &message);
+    kit_assert_ready(k);
+    assert_true(pbts_link_wants_send(kit_link(k, 0), k->now));
+    assert_int_equal(kit_say(k, 0), 1);
+    assert_true(kit_stats(k, 0).signed_bytes == KIT_PIECE);
     kit_free(k);
 }
 
@@ -138,6 +176,21 @@ static void a_piece_waits_ten_seconds_for_its_receipt_at_most(void **state) {
     assert_paid(k, 17);
     assert_true(pbts_link_deadline_ms(kit_link(k, 0)) == UINT64_MAX);
     assert_true(pbts_link_deadline_ms(kit_link(k, 1)) == UINT64_MAX);
+    kit_free(k);
+}
+
+static void more_pieces_do_not_put_off_the_receipt_of_the_first(void **state) {
+    kit *k = kit_new(64);
+    kit_connect(k);
+    kit_transfer(k, 0, 20);
+    kit_settle(k);
+    for (uint32_t i = 20; i < 22; i++) {
+        kit_serve(k, i);
+        kit_receive(k, i);
+        assert_false(pbts_link_wants_send(kit_link(k, 1), k->now));
+        kit_pass(k, 6000);
+    }
+    assert_true(pbts_link_wants_send(kit_link(k, 1), k->now));
     kit_free(k);
 }
 
@@ -214,6 +267,50 @@ static void a_session_is_renewed_when_its_day_is_over(void **state) {
     kit_free(k);
 }
 
+/* A receipt of a session has its pieces in order and no more than the tracker takes in one. */
+static void a_session_of_many_pieces_in_any_order_is_several_receipts(void **state) {
+    enum { MANY = 1100 };
+    kit *k = kit_with_form(PBTS_FORM_SESSION, MANY, PBTS_TORRENT_V1);
+    k->members[0].terms.receipts_required = false; /* all at once */
+    kit_connect(k);
+    kit_link(k, 0)->lend.exposure.paid_bytes = 1u << 30;
+    for (uint32_t i = MANY; i-- > 0;) {
+        kit_serve(k, i);
+        kit_receive(k, i);
+    }
+    pbts_link_set_own_left(kit_link(k, 1), 0);
+    kit_say(k, 1);
+    while (kit_hear(k, 1)) kit_link(k, 0)->lend.unchecked_bytes = 0; /* they wait for each other */
+    kit_settle(k);
+    assert_paid(k, MANY);
+    assert_int_equal(k->ends[0].record_count, 2);
+    for (size_t i = 0; i < k->ends[0].record_count; i++) {
+        size_t count = pbts_piece_set_count(PBTS_SPAN_OF(k->ends[0].records[i].set));
+        assert_true(count <= PBTS_RECEIPT_SESSION_PIECES_MAX);
+    }
+    kit_free(k);
+}
+
+static void pieces_in_any_order_are_one_receipt_of_a_session(void **state) {
+    kit *k = kit_with_form(PBTS_FORM_SESSION, 32, PBTS_TORRENT_V1);
+    const uint32_t order[] = { 20, 3, 31, 7, 12, 0, 30 };
+    k->members[0].terms.receipts_required = false;
+    kit_connect(k);
+    for (size_t i = 0; i < 7; i++) {
+        kit_serve(k, order[i]);
+        kit_receive(k, order[i]);
+        kit_say(k, 1);
+        while (kit_hear(k, 1)) {
+        }
+        pbts_link_set_other_left(kit_link(k, 0), UINT64_MAX);
+    }
+    pbts_link_sign_all(kit_link(k, 1));
+    kit_settle(k);
+    for (size_t i = 0; i < 7; i++) assert_int_equal(kit_times_kept(k, 0, order[i]), 1);
+    assert_true(k->ends[0].record_count < 7);
+    kit_free(k);
+}
+
 /* Its limit is a piece, ours is higher: it has to ask, and is given. */
 static void a_sender_with_a_lower_limit_asks_and_is_given(void **state) {
     kit *k = kit_new(40);
@@ -232,6 +329,39 @@ static void a_sender_with_a_lower_limit_asks_and_is_given(void **state) {
     kit_settle(k);
     assert_paid(k, 40);
     kit_assert_ready(k);
+    kit_free(k);
+}
+
+/* What a sender's requests taught us of its limit is forgotten again, bit by bit. */
+static void a_learned_limit_grows_again_when_nobody_asks(void **state) {
+    kit *k = kit_new(64);
+    k->members[1].terms.exposure_max_bytes = 64 * KIT_PIECE;
+    kit_connect(k);
+    const pbts_exposure *exposure = &kit_link(k, 1)->give.exposure;
+    kit_transfer(k, 0, 30);
+    kit_settle(k);
+    assert_true(exposure->max_bytes == 64 * KIT_PIECE);
+    uint32_t i = 30;
+    while (kit_link(k, 1)->give.waiting_count < 2) {
+        kit_serve(k, i);
+        kit_receive(k, i++);
+    }
+    uint64_t waiting = kit_link(k, 1)->give.waiting_bytes;
+    kit_push(&k->ends[0], pbts_span_text("\x03"
+                                         "d1:fi2ee"));
+    kit_hear(k, 0);
+    assert_true(exposure->max_bytes == waiting);
+    kit_settle(k); /* the one that was asked for */
+    assert_true(exposure->max_bytes == waiting);
+    uint64_t before = waiting;
+    for (; i < 60; i++) {
+        kit_serve(k, i);
+        kit_receive(k, i);
+        kit_settle(k);
+        assert_true(exposure->max_bytes <= before + before / 8);
+        before = exposure->max_bytes;
+    }
+    assert_true(before > waiting && before <= 64 * KIT_PIECE);
     kit_free(k);
 }
 
@@ -307,6 +437,119 @@ static void while_the_owner_stores_the_sender_neither_asks_nor_gives_up(void **s
     kit_free(k);
 }
 
+/* ---- receipts that are checked and stored late ---- */
+
+/* A sender that was paid for 20 pieces and has served three more, in a torrent of 64. */
+static kit *with_three_lent(void) {
+    kit *k = kit_new(64);
+    kit_connect(k);
+    kit_transfer(k, 0, 20);
+    pbts_link_sign_all(kit_link(k, 1));
+    kit_settle(k);
+    for (uint32_t i = 20; i < 23; i++) kit_serve(k, i);
+    return k;
+}
+
+static void say_set(kit *k, uint32_t first, uint32_t last, uint64_t epoch) {
+    uint8_t set[KIT_SET_MAX];
+    kit_sign(k, PBTS_FORM_CUMULATIVE, epoch, kit_set(set, first, last), &kit_at(k, 1)->secret);
+}
+
+static void receipts_are_checked_a_moment_after_the_first(void **state) {
+    kit *k = with_three_lent();
+    for (uint32_t i = 20; i < 22; i++) {
+        say_set(k, 0, i, kit_epoch(k));
+        assert_int_equal(kit_store(k, 0), 0);
+        kit_pass(k, 30);
+    }
+    assert_int_equal(kit_store(k, 0), 1);
+    kit_free(k);
+}
+
+/* Of several that wait to be stored the last is enough, of one hour. */
+static void a_statement_that_waits_to_be_stored_is_replaced_by_the_next(void **state) {
+    for (int turn = 0; turn < 2; turn++) {
+        kit *k = with_three_lent();
+        size_t before = k->ends[0].record_count;
+        uint64_t stored = k->ends[0].stored_bytes;
+        say_set(k, 0, 20, kit_epoch(k));
+        kit_pass(k, 100);
+        if (turn) k->now.unix_s += 3600;
+        say_set(k, turn ? 21 : 0, 21, kit_epoch(k));
+        kit_pass(k, 100);
+        say_set(k, turn ? 21 : 0, 22, kit_epoch(k));
+        kit_pass(k, 100);
+        assert_int_equal(kit_store(k, 0), turn ? 2 : 1);
+        assert_true(k->ends[0].stored_bytes - stored == 3 * KIT_PIECE);
+        assert_true(k->ends[0].records[before].replaces);
+        for (uint32_t i = 0; i < 23; i++) assert_int_equal(kit_times_kept(k, 0, i), 1);
+        kit_free(k);
+    }
+}
+
+/* Statements of two hours, one right after the other: both are good. */
+static void statements_of_two_hours_are_two_receipts(void **state) {
+    kit *k = with_three_lent();
+    k->now.unix_s = (kit_epoch(k) + 1) * 3600 - 1;
+    say_set(k, 0, 20, kit_epoch(k));
+    k->now.unix_s += 1;
+    say_set(k, 21, 22, kit_epoch(k));
+    kit_pass(k, 100);
+    assert_int_equal(kit_store(k, 0), 2);
+    kit_assert_ready(k);
+    kit_free(k);
+}
+
+static void what_is_being_stored_stays_as_it_is(void **state) {
+    kit *k = with_three_lent();
+    pbts_link_receipt receipt, again;
+    say_set(k, 0, 20, kit_epoch(k));
+    kit_pass(k, 100);
+    assert_true(pbts_link_next_receipt(kit_link(k, 0), &receipt));
+    say_set(k, 0, 22, kit_epoch(k));
+    kit_pass(k, 100);
+    assert_true(pbts_link_next_receipt(kit_link(k, 0), &again));
+    assert_memory_equal(&receipt.record.signature, &again.record.signature,
+                        sizeof receipt.record.signature);
+    assert_true(again.covered_bytes == KIT_PIECE);
+    pbts_link_receipt_stored(kit_link(k, 0), k->now);
+    assert_int_equal(kit_store(k, 0), 1);
+    assert_true(kit_stats(k, 0).covered_bytes == kit_stats(k, 0).served_bytes);
+    kit_free(k);
+}
+
+/* A good statement waits to be stored, a bad one follows. */
+static void a_bad_statement_does_not_spoil_a_good_one(void **state) {
+    kit *k = with_three_lent();
+    uint8_t set[KIT_SET_MAX];
+    say_set(k, 0, 20, kit_epoch(k));
+    kit_pass(k, 100);
+    kit_sign(k, PBTS_FORM_CUMULATIVE, kit_epoch(k), kit_set(set, 0, 22), &k->members[2].secret);
+    kit_pass(k, 100);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_BAD_RECEIPT);
+    assert_int_equal(kit_store(k, 0), 1);
+    assert_int_equal(kit_times_kept(k, 0, 20), 1);
+    assert_int_equal(kit_times_kept(k, 0, 21), 0);
+    kit_free(k);
+}
+
+static void no_more_than_256_receipts_wait_for_their_check(void **state) {
+    enum { MANY = 300 };
+    kit *k = kit_new(MANY);
+    uint8_t set[KIT_SET_MAX];
+    k->members[0].terms.receipts_required = false;
+    kit_connect(k);
+    kit_link(k, 0)->lend.exposure.paid_bytes = 1u << 30;
+    for (uint32_t i = 0; i < PBTS_LINK_UNCHECKED_MAX; i++) {
+        assert_int_equal(kit_store(k, 0), 0);
+        kit_serve(k, i);
+        kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), kit_set(set, i, i), &kit_at(k, 1)->secret);
+        kit_link(k, 0)->lend.unchecked_bytes = 0;
+    }
+    assert_int_equal(kit_store(k, 0), PBTS_LINK_UNCHECKED_MAX);
+    kit_free(k);
+}
+
 /* ---- pieces that came from several ---- */
 
 /* Half of every piece comes from here and is credited elsewhere: it stays lent, and is paid for by
@@ -328,6 +571,45 @@ static void blocks_of_pieces_credited_to_others_are_made_up_for(void **state) {
     assert_true(stats.covered_bytes > before && stats.covered_bytes <= stats.served_bytes);
     for (uint32_t i = 0; i < 64; i++) assert_true(kit_times_kept(k, 0, i) <= 1);
     kit_assert_ready(k);
+    kit_free(k);
+}
+
+/* Little is lent in that way: a question alone is no reason to pay for a piece twice. */
+static void a_few_shared_blocks_are_not_paid_for(void **state) {
+    kit *k = kit_new(64);
+    kit_connect(k);
+    kit_transfer(k, 0, 20);
+    pbts_link_sign_all(kit_link(k, 1));
+    kit_settle(k);
+    uint64_t signed_bytes = kit_stats(k, 1).signed_bytes;
+    for (uint32_t i = 20; i < 24; i++) {
+        pbts_link_served(kit_link(k, 0), i, 16384, k->now);
+        pbts_link_piece_shared(kit_link(k, 1), i, 16384, k->now);
+        kit_push(&k->ends[0], pbts_span_text("\x03"
+                                             "d1:fi2ee"));
+        kit_hear(k, 0);
+        kit_settle(k);
+    }
+    assert_true(kit_stats(k, 1).signed_bytes == signed_bytes);
+    kit_free(k);
+}
+
+/* The sender asked before the piece was complete elsewhere. */
+static void a_question_is_remembered_until_it_can_be_answered(void **state) {
+    kit *k = kit_new(64);
+    kit_connect(k);
+    kit_push(&k->ends[0], pbts_span_text("\x03"
+                                         "d1:fi2ee"));
+    kit_hear(k, 0);
+    pbts_link_served(kit_link(k, 0), 0, KIT_PIECE / 2, k->now);
+    pbts_link_piece_shared(kit_link(k, 1), 0, KIT_PIECE / 2, k->now);
+    kit_settle(k);
+    assert_true(kit_stats(k, 1).signed_bytes == 0); /* half a piece is not a piece's worth */
+    pbts_link_served(kit_link(k, 0), 1, KIT_PIECE / 2, k->now);
+    pbts_link_piece_shared(kit_link(k, 1), 1, KIT_PIECE / 2, k->now);
+    kit_settle(k);
+    assert_true(kit_stats(k, 1).signed_bytes == KIT_PIECE);
+    assert_true(kit_stats(k, 0).covered_bytes == kit_stats(k, 0).served_bytes);
     kit_free(k);
 }
 
@@ -360,7 +642,10 @@ static void a_piece_that_was_shared_and_then_credited_is_signed_once(void **stat
     kit_receive(k, 0);
     pbts_link_piece_shared(kit_link(k, 1), 0, 100, k->now);
     assert_int_equal(pbts_link_piece_received(kit_link(k, 1), 0, k->now), PBTS_EXISTS);
+    assert_true(kit_link(k, 1)->give.shared_bytes == 0);
     kit_settle(k);
+    pbts_link_piece_shared(kit_link(k, 1), 0, 100, k->now);
+    assert_true(kit_link(k, 1)->give.shared_bytes == 0);
     assert_paid(k, 1);
     assert_int_equal(pbts_link_piece_received(kit_link(k, 1), 0, k->now), PBTS_EXISTS);
     kit_free(k);
@@ -487,17 +772,31 @@ int main(void) {
         cmocka_unit_test(a_sender_does_not_have_to_stop_when_receipts_are_on_time),
         cmocka_unit_test(few_receipts_are_enough_for_many_pieces),
         cmocka_unit_test(a_batch_has_its_number_of_pieces_and_the_rest_come_at_the_end),
+        cmocka_unit_test(a_batch_is_signed_when_it_is_full),
+        cmocka_unit_test(who_is_asked_signs_at_once),
         cmocka_unit_test(a_piece_waits_ten_seconds_for_its_receipt_at_most),
+        cmocka_unit_test(more_pieces_do_not_put_off_the_receipt_of_the_first),
         cmocka_unit_test(who_has_all_or_is_told_to_signs_at_once),
         cmocka_unit_test(a_new_hour_begins_a_new_statement),
         cmocka_unit_test(clocks_may_be_five_minutes_apart),
         cmocka_unit_test(a_session_is_renewed_when_its_day_is_over),
+        cmocka_unit_test(a_session_of_many_pieces_in_any_order_is_several_receipts),
+        cmocka_unit_test(pieces_in_any_order_are_one_receipt_of_a_session),
         cmocka_unit_test(a_sender_with_a_lower_limit_asks_and_is_given),
+        cmocka_unit_test(a_learned_limit_grows_again_when_nobody_asks),
         cmocka_unit_test(forms_are_agreed_on_or_the_link_is_refused),
         cmocka_unit_test(without_required_receipts_everything_is_served),
         cmocka_unit_test(only_a_stored_receipt_frees_room),
         cmocka_unit_test(while_the_owner_stores_the_sender_neither_asks_nor_gives_up),
+        cmocka_unit_test(receipts_are_checked_a_moment_after_the_first),
+        cmocka_unit_test(a_statement_that_waits_to_be_stored_is_replaced_by_the_next),
+        cmocka_unit_test(statements_of_two_hours_are_two_receipts),
+        cmocka_unit_test(what_is_being_stored_stays_as_it_is),
+        cmocka_unit_test(a_bad_statement_does_not_spoil_a_good_one),
+        cmocka_unit_test(no_more_than_256_receipts_wait_for_their_check),
         cmocka_unit_test(blocks_of_pieces_credited_to_others_are_made_up_for),
+        cmocka_unit_test(a_few_shared_blocks_are_not_paid_for),
+        cmocka_unit_test(a_question_is_remembered_until_it_can_be_answered),
         cmocka_unit_test(pieces_credited_here_make_up_for_those_credited_elsewhere),
         cmocka_unit_test(a_piece_that_was_shared_and_then_credited_is_signed_once),
         cmocka_unit_test(a_sender_that_is_owed_only_parts_completes_one),

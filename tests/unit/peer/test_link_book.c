@@ -184,6 +184,27 @@ static void one_piece_on_two_connections_is_worth_it_once(void **state) {
     pair_free(&p);
 }
 
+/* At the turn of a claim period: what the new one's receipts wrote over, nobody remembers. */
+static void an_old_period_is_worth_nothing_after_a_new_one_began(void **state) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    uint8_t set[KIT_SET_MAX];
+    uint64_t turn = (pbts_claim_period(kit_epoch(k)) + 1) * PBTS_CLAIM_PERIOD_EPOCHS * 3600;
+    k->members[0].terms.ticket_required = k->members[1].terms.ticket_required = false;
+    k->now.unix_s = turn + 60;
+    kit_connect(k);
+    kit_serve(k, 0);
+    kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), kit_set(set, 0, 0), &kit_at(k, 1)->secret);
+    kit_settle(k);
+    assert_true(owed(&p) == 0);
+    kit_serve(k, 1);
+    kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k) - 1, kit_set(set, 1, 1), &kit_at(k, 1)->secret);
+    kit_settle(k);
+    kit_assert_ready(k);
+    assert_true(owed(&p) == KIT_PIECE);
+    pair_free(&p);
+}
+
 static void an_allowance_is_for_all_connections(void **state) {
     pair p = pair_new(16);
     kit *k = p.k;
@@ -280,6 +301,58 @@ static void a_lost_receipt_is_not_given_again_in_another_claim_period(void **sta
     assert_true(kit_stats(k, 1).signed_bytes == 0);
     assert_true(owed(&p) == KIT_PIECE);
     kit_assert_ready(k);
+    pair_free(&p);
+}
+
+/* The same over a turn of the period within one connection, and with receipts that were owed. */
+static void what_was_signed_for_before_the_turn_is_not_signed_for_after_it(void **state) {
+    pair p = broken(); /* 4 and 5 are owed, the others signed for */
+    kit *k = p.k;
+    pbts_peer_pbts_message message = { .kind = PBTS_PEER_MSG_REQUEST_RECEIPT };
+    uint64_t turn = (pbts_claim_period(kit_epoch(k)) + 1) * PBTS_CLAIM_PERIOD_EPOCHS * 3600;
+    k->members[0].terms.ticket_required = k->members[1].terms.ticket_required = false;
+    kit_disconnect(k);
+    kit_connect(k);
+    kit_settle(k); /* 4 and 5 are signed for */
+    k->now.unix_s = turn + 60;
+    kit_serve(k, 6);
+    kit_receive(k, 6);
+    pbts_link_sign_all(kit_link(k, 1));
+    kit_settle(k); /* 6 in the new period */
+    kit_disconnect(k);
+    k->who[0] = 1; /* now end 0 is the receiver, and end 1 asks for everything */
+    k->who[1] = 0;
+    kit_connect(k);
+    message.request.form = PBTS_FORM_CUMULATIVE;
+    message.request.has_index = true;
+    for (uint32_t i = 0; i < 16; i++) {
+        message.request.piece_index = i;
+        kit_lie(k, &message);
+    }
+    kit_say(k, 0);
+    assert_true(kit_stats(k, 0).signed_bytes == 0);
+    pair_free(&p);
+}
+
+/* Asked for a piece again and again, it signs for it once on a connection. */
+static void a_carried_piece_is_signed_for_once_on_a_connection(void **state) {
+    pair p = broken();
+    kit *k = p.k;
+    pbts_peer_pbts_message message = { .kind = PBTS_PEER_MSG_REQUEST_RECEIPT };
+    kit_disconnect(k);
+    k->who[0] = 1;
+    k->who[1] = 0;
+    kit_connect(k); /* it asks for both, and gets them */
+    message.request.form = PBTS_FORM_CUMULATIVE;
+    message.request.has_index = true;
+    message.request.piece_index = 4;
+    for (int i = 0; i < 10; i++) {
+        kit_lie(k, &message);
+        if (i == 5) kit_say(k, 0);
+    }
+    kit_say(k, 0);
+    assert_true(kit_stats(k, 0).signed_bytes == 2 * KIT_PIECE);
+    assert_true(kit_stats(k, 0).receipts_given == 1);
     pair_free(&p);
 }
 
@@ -433,6 +506,43 @@ static void a_full_book_forgets_what_is_worth_least(void **state) {
     pbts_book_free(book);
 }
 
+static void a_page_that_is_forgotten_takes_its_tallies_with_it(void **state) {
+    pbts_book *book;
+    uint8_t infohash[PBTS_INFOHASH_LEN] = { 0 };
+    assert_int_equal(pbts_book_new(&book, pbts_mem_system()), PBTS_OK);
+    for (uint32_t i = 0; i < 2 * PBTS_BOOK_PEERS_MAX; i++) {
+        pbts_page *page = open_page(book, i);
+        if (i < 10) assert_non_null(pbts_book_tally_begin(book, page, infohash, 100, 1));
+        if (i >= 10) page->banned = 1;
+        pbts_book_close(book, page);
+    }
+    assert_true(stats_of(book).tallies == 0);
+    pbts_book_free(book);
+}
+
+static void a_tally_that_is_used_stays(void **state) {
+    pbts_book *book;
+    uint8_t infohash[PBTS_INFOHASH_LEN] = { 0 }, first[PBTS_INFOHASH_LEN] = { 0 };
+    assert_int_equal(pbts_book_new(&book, pbts_mem_system()), PBTS_OK);
+    pbts_page *page = open_page(book, 1);
+    for (uint32_t i = 0; i < PBTS_BOOK_TALLIES_MAX + 500; i++) {
+        memcpy(infohash, &i, sizeof i);
+        assert_non_null(pbts_book_tally_begin(book, page, infohash, 100, 1));
+        assert_non_null(pbts_book_tally_begin(book, page, first, 100, 1));
+    }
+    uint32_t second = 1;
+    memcpy(infohash, &second, sizeof second);
+    assert_null(pbts_book_tally(book, page, infohash));
+    assert_true(stats_of(book).tallies == PBTS_BOOK_TALLIES_MAX);
+    pbts_tally *tally = pbts_book_tally(book, page, first);
+    assert_non_null(tally);
+    assert_true(pbts_tally_add(tally, &tally->owed, 3));
+    pbts_page *other = open_page(book, 2); /* the same torrent with another key */
+    assert_true(pbts_book_tally_begin(book, other, first, 100, 1) != tally);
+    assert_true(pbts_book_tally(book, page, first) == tally);
+    pbts_book_free(book);
+}
+
 static void pages_that_are_open_are_not_forgotten(void **state) {
     pbts_book *book;
     pbts_page *page;
@@ -520,16 +630,21 @@ int main(void) {
         cmocka_unit_test(a_ban_is_for_the_key_on_all_connections),
         cmocka_unit_test(who_takes_everything_twice_pays_in_vain),
         cmocka_unit_test(one_piece_on_two_connections_is_worth_it_once),
+        cmocka_unit_test(an_old_period_is_worth_nothing_after_a_new_one_began),
         cmocka_unit_test(an_allowance_is_for_all_connections),
         cmocka_unit_test(receipts_that_were_owed_when_a_connection_broke_are_given_on_the_next),
         cmocka_unit_test(receipts_that_got_lost_are_given_again),
         cmocka_unit_test(a_lost_receipt_is_not_given_again_in_another_claim_period),
+        cmocka_unit_test(what_was_signed_for_before_the_turn_is_not_signed_for_after_it),
+        cmocka_unit_test(a_carried_piece_is_signed_for_once_on_a_connection),
         cmocka_unit_test(who_forgot_what_it_owes_is_served_on_from_the_beginning),
         cmocka_unit_test(who_forgot_what_it_served_is_not_given_receipts_for_it),
         cmocka_unit_test(many_owed_receipts_are_asked_for_a_few_at_a_time),
         cmocka_unit_test(a_sender_does_not_flood_who_forgot_with_requests),
         cmocka_unit_test(parts_of_pieces_are_not_asked_for),
         cmocka_unit_test(a_full_book_forgets_what_is_worth_least),
+        cmocka_unit_test(a_page_that_is_forgotten_takes_its_tallies_with_it),
+        cmocka_unit_test(a_tally_that_is_used_stays),
         cmocka_unit_test(pages_that_are_open_are_not_forgotten),
         cmocka_unit_test(a_link_without_a_page_in_the_book_is_on_its_own),
         cmocka_unit_test(the_oldest_of_too_many_tallies_is_forgotten_and_its_debt_is_not),

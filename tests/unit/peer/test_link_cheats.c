@@ -2,6 +2,8 @@
  * more than the exposure limit, keeps every receipt that is good, and says why it stops. */
 #include "link_kit.h"
 
+#include "peer/link_state.h"
+
 /* All that a cheat got: served and not covered. */
 static uint64_t lost_bytes(const kit *k) {
     pbts_link_stats stats = kit_stats(k, 0);
@@ -96,6 +98,34 @@ static void who_falls_silent_at_the_last_piece_gets_that_piece(void **state) {
     kit_pass(k, KIT_TIMEOUT_MS);
     kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_NO_RECEIPT);
     assert_true(lost_bytes(k) == KIT_LAST);
+    kit_free(k);
+}
+
+/* Whole pieces that keep coming do not put off the day on which the first is due. */
+static void who_takes_slowly_and_never_pays_is_given_up_in_time(void **state) {
+    kit *k = with_one_lent(64, 20);
+    uint64_t since_ms = k->now.mono_ms;
+    for (uint32_t i = 21; i < 26; i++) {
+        kit_pass(k, KIT_TIMEOUT_MS / 12);
+        assert_false(pbts_link_wants_send(kit_link(k, 0), k->now));
+        kit_serve(k, i);
+    }
+    assert_true(pbts_link_deadline_ms(kit_link(k, 0)) == since_ms + KIT_TIMEOUT_MS / 2);
+    kit_free(k);
+}
+
+/* It pays for one piece of two, and then for nothing. */
+static void who_pays_for_a_part_owes_the_rest(void **state) {
+    kit *k = with_one_lent(64, 20);
+    uint8_t set[KIT_SET_MAX];
+    kit_serve(k, 21);
+    kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), kit_set(set, 20, 20), &kit_at(k, 1)->secret);
+    kit_pass(k, KIT_TIMEOUT_MS / 2);
+    kit_store(k, 0);
+    assert_true(kit_say(k, 0) == 1);
+    kit_pass(k, KIT_TIMEOUT_MS);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_NO_RECEIPT);
+    assert_true(lost_bytes(k) == KIT_PIECE);
     kit_free(k);
 }
 
@@ -272,6 +302,24 @@ static void what_came_before_the_end_is_checked_at_the_end(void **state) {
     kit_free(k);
 }
 
+/* What is found at the end changes nothing about why it ended. */
+static void the_first_reason_stays(void **state) {
+    kit *k = kit_new(32);
+    uint8_t set[KIT_SET_MAX];
+    kit_connect(k);
+    kit_transfer(k, 0, 10);
+    pbts_link_sign_all(kit_link(k, 1));
+    kit_settle(k);
+    kit_serve(k, 10);
+    kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), kit_set(set, 10, 10), &k->members[2].secret);
+    kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), kit_set(set, 30, 30), &kit_at(k, 1)->secret);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_WRONG_PIECES);
+    pbts_link_end(kit_link(k, 0));
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_WRONG_PIECES);
+    assert_int_equal(kit_store(k, 0), 0);
+    kit_free(k);
+}
+
 /* ---- wrong pieces ---- */
 
 static void a_receipt_for_pieces_that_were_not_served_ends_the_link(void **state) {
@@ -408,7 +456,7 @@ static void one_useless_message_a_second_is_forgiven(void **state) {
     kit_settle(k);
     for (int i = 0; i < 300; i++) {
         kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), set, &kit_at(k, 1)->secret);
-        kit_pass(k, 1000);
+        kit_pass(k, 900); /* nearly */
     }
     kit_assert_ready(k);
     kit_free(k);
@@ -496,6 +544,22 @@ static void a_form_that_we_do_not_take_ends_the_link(void **state) {
     }
 }
 
+/* Our disk is stuck and the peer goes on signing: there is an end to what we hold in memory. */
+static void receipts_that_cannot_be_stored_have_a_limit(void **state) {
+    kit *k = with_one_lent(8, 0);
+    pbts_taken *taken;
+    uint8_t set[KIT_SET_MAX];
+    for (int i = 0; i < PBTS_LINK_TAKEN_MAX; i++) {
+        assert_int_equal(pbts_taken_add(kit_link(k, 0), &taken, PBTS_FORM_PIECE, 5, k->now),
+                         PBTS_OK);
+    }
+    assert_int_equal(pbts_taken_add(kit_link(k, 0), &taken, PBTS_FORM_PIECE, 5, k->now),
+                     PBTS_LIMIT);
+    kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), kit_set(set, 0, 0), &kit_at(k, 1)->secret);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_FLOOD);
+    kit_free(k);
+}
+
 /* ---- sessions ---- */
 
 typedef struct {
@@ -555,6 +619,31 @@ static void a_session_needs_its_certificate(void **state) {
         pbts_secp256k1_signer_free(s.signer);
         assert_lie_is_refused(k, PBTS_LINK_REFUSAL_BAD_RECEIPT);
     }
+}
+
+static void a_session_is_one_of_the_forms_we_take(void **state) {
+    kit *k = kit_new(8);
+    liar_session s;
+    k->members[0].terms.forms_taken = KIT_ALL_FORMS & ~KIT_FORM(PBTS_FORM_SESSION);
+    kit_connect(k);
+    kit_serve(k, 0);
+    session_begin(k, &s);
+    say_session(k, &s, &kit_at(k, 1)->secret, &kit_at(k, 0)->terms.key);
+    pbts_secp256k1_signer_free(s.signer);
+    assert_lie_is_refused(k, PBTS_LINK_REFUSAL_NO_COMMON_FORM);
+}
+
+static void a_session_key_is_a_point(void **state) {
+    kit *k = with_one_lent(8, 0);
+    liar_session s;
+    pbts_secp256k1_point point;
+    session_begin(k, &s);
+    do {
+        s.session.key.bytes[32]++;
+    } while (pbts_secp256k1_public_decode(&point, &s.session.key) == PBTS_OK);
+    say_session(k, &s, &kit_at(k, 1)->secret, &kit_at(k, 0)->terms.key);
+    pbts_secp256k1_signer_free(s.signer);
+    assert_lie_is_refused(k, PBTS_LINK_REFUSAL_BAD_RECEIPT);
 }
 
 static void a_session_signs_only_for_its_day(void **state) {
@@ -619,6 +708,8 @@ int main(void) {
         cmocka_unit_test(who_gives_no_receipt_gets_one_piece_and_is_given_up),
         cmocka_unit_test(who_stops_paying_gets_no_more_than_the_limit),
         cmocka_unit_test(who_falls_silent_at_the_last_piece_gets_that_piece),
+        cmocka_unit_test(who_takes_slowly_and_never_pays_is_given_up_in_time),
+        cmocka_unit_test(who_pays_for_a_part_owes_the_rest),
         cmocka_unit_test(who_takes_only_parts_of_pieces_gets_one_piece_more),
         cmocka_unit_test(who_takes_a_piece_many_times_pays_in_vain),
         cmocka_unit_test(a_receipt_signed_by_another_key_is_bad),
@@ -627,6 +718,7 @@ int main(void) {
         cmocka_unit_test(errors_that_cancel_are_found),
         cmocka_unit_test(the_good_receipts_beside_a_bad_one_are_kept),
         cmocka_unit_test(what_came_before_the_end_is_checked_at_the_end),
+        cmocka_unit_test(the_first_reason_stays),
         cmocka_unit_test(a_receipt_for_pieces_that_were_not_served_ends_the_link),
         cmocka_unit_test(a_set_that_shrinks_ends_the_link),
         cmocka_unit_test(a_set_that_shrinks_to_nothing_ends_the_link),
@@ -641,7 +733,10 @@ int main(void) {
         cmocka_unit_test(a_body_that_breaks_the_format_ends_the_link),
         cmocka_unit_test(a_set_of_another_size_ends_the_link),
         cmocka_unit_test(a_form_that_we_do_not_take_ends_the_link),
+        cmocka_unit_test(receipts_that_cannot_be_stored_have_a_limit),
         cmocka_unit_test(a_session_needs_its_certificate),
+        cmocka_unit_test(a_session_is_one_of_the_forms_we_take),
+        cmocka_unit_test(a_session_key_is_a_point),
         cmocka_unit_test(a_session_signs_only_for_its_day),
         cmocka_unit_test(a_session_signs_for_served_pieces_once),
         cmocka_unit_test(certificates_that_are_not_used_are_a_flood),

@@ -362,6 +362,7 @@ static void who_may_take_nothing_stays_as_a_source(void **state) {
     kit_connect(k);
     pbts_link_set_own_left(kit_link(k, 1), 0);
     kit_pass(k, 2 * KIT_TIMEOUT_MS);
+    kit_pass(k, 2 * KIT_TIMEOUT_MS);
     kit_assert_ready(k);
     assert_true(pbts_link_may_serve_bytes(kit_link(k, 1)) == 0);
     kit_transfer(k, 0, 8);
@@ -414,6 +415,21 @@ static void a_later_hello_of_another_peer_is_malformed(void **state) {
     }
 }
 
+/* It got its ticket between two hellos. */
+static void the_last_hello_before_the_proof_counts(void **state) {
+    kit *k = kit_new(4);
+    pbts_span ticket = k->members[1].terms.ticket;
+    k->members[1].terms.ticket.len = 0;
+    kit_open(k);
+    kit_hello(k, 1);
+    k->members[1].terms.ticket = ticket;
+    kit_hello(k, 1);
+    kit_hello(k, 0);
+    kit_talk(k);
+    kit_assert_ready(k);
+    kit_free(k);
+}
+
 static void hellos_that_say_nothing_new_are_a_flood_in_the_end(void **state) {
     for (int ready = 0; ready < 2; ready++) {
         kit *k = opened();
@@ -428,9 +444,13 @@ static void hellos_that_say_nothing_new_are_a_flood_in_the_end(void **state) {
     }
 }
 
-static void a_ticket_that_ends_ends_what_needs_it(void **state) {
+static void a_ticket_that_ends_ends_what_needs_it_and_bans_nobody(void **state) {
     for (int required = 0; required < 2; required++) {
         kit *k = kit_new(4);
+        pbts_book *book;
+        pbts_book_stats stats;
+        assert_int_equal(pbts_book_new(&book, pbts_mem_system()), PBTS_OK);
+        k->members[0].terms.book = book;
         k->members[0].terms.ticket_required = required;
         give_ticket(k, GOOD); /* for 1000 s */
         kit_connect(k);
@@ -444,7 +464,10 @@ static void a_ticket_that_ends_ends_what_needs_it(void **state) {
             kit_assert_ready(k);
             assert_true(kit_stats(k, 0).allowance_left_bytes == UINT64_MAX);
         }
+        pbts_book_stats_read(book, &stats);
+        assert_true(stats.peers == 1 && stats.banned == 0);
         kit_free(k);
+        pbts_book_free(book);
     }
 }
 
@@ -469,8 +492,9 @@ int main(void) {
         cmocka_unit_test(who_may_take_nothing_stays_as_a_source),
         cmocka_unit_test(a_newer_ticket_raises_the_allowance_and_an_older_one_does_not),
         cmocka_unit_test(a_later_hello_of_another_peer_is_malformed),
+        cmocka_unit_test(the_last_hello_before_the_proof_counts),
         cmocka_unit_test(hellos_that_say_nothing_new_are_a_flood_in_the_end),
-        cmocka_unit_test(a_ticket_that_ends_ends_what_needs_it),
+        cmocka_unit_test(a_ticket_that_ends_ends_what_needs_it_and_bans_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
