@@ -447,6 +447,24 @@ static void the_oldest_of_too_many_refused_receipts_are_forgotten(void **state) 
     book_free(&b);
 }
 
+static void what_is_done_takes_no_memory(void **state) {
+    book b = book_begin();
+    uint8_t bytes[2048];
+    for (uint32_t i = 0; i < 5000; i++) {
+        pbts_receipt_record record = piece_record(9, 1);
+        pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+        uint64_t number;
+        record.receipt.epoch = i;
+        assert_int_equal(pbts_journal_add(b.journal, &writer, &number, &record), PBTS_OK);
+        if (i % 100 == 0) continue;
+        assert_int_equal(pbts_journal_settle(b.journal, &writer, number, PBTS_OUTCOME_COUNTED, 0,
+                                             (pbts_span){ 0 }),
+                         PBTS_OK);
+    }
+    assert_true(stats_of(b.journal).waiting == 50 && b.journal->capacity <= 256);
+    book_free(&b);
+}
+
 static void every_allocation_may_fail_and_nothing_changes(void **state) {
     for (size_t n = 0;; n++) {
         faulty_mem faulty = mem_failing_at(n);
@@ -801,6 +819,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_noted_that_does_not_fit),
         cmocka_unit_test(waiting_receipts_have_a_limit_in_number_and_in_bytes),
         cmocka_unit_test(the_oldest_of_too_many_refused_receipts_are_forgotten),
+        cmocka_unit_test(what_is_done_takes_no_memory),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_changes),
         cmocka_unit_test(a_log_that_is_cut_anywhere_is_sound_up_to_the_last_whole_entry),
         cmocka_unit_test(damage_is_named_and_never_read_as_something_else),

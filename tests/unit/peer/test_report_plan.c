@@ -510,6 +510,29 @@ static void a_report_takes_as_many_as_the_tracker_does(void **state) {
     desk_free(d);
 }
 
+static void a_report_has_as_many_pieces_of_sessions_as_the_tracker_checks(void **state) {
+    desk *d = desk_new();
+    enum { EACH = PBTS_RECEIPT_SESSION_PIECES_MAX, FIT = PBTS_REPORT_SESSION_PIECES_MAX / EACH };
+    static uint8_t set[EACH / 8], signatures[EACH * PBTS_SECP256K1_SIGNATURE_LEN];
+    static pbts_journal_item items[FIT + 1];
+    pbts_report_plan *plan;
+    memset(set, 0xFF, sizeof set);
+    for (size_t i = 0; i < FIT + 1; i++) {
+        pbts_receipt *receipt = &items[i].record.receipt;
+        items[i].number = i + 1;
+        receipt->form = PBTS_FORM_SESSION;
+        receipt->bitmap = PBTS_SPAN_OF(set);
+        receipt->piece_signatures = PBTS_SPAN_OF(signatures);
+        receipt->session.id[0] = (uint8_t)i;
+    }
+    assert_int_equal(pbts_report_plan_new(&plan, pbts_mem_system(), &d->reporter, items, FIT + 1,
+                                          false, d->w->now.unix_s),
+                     PBTS_OK);
+    assert_int_equal(pbts_report_plan_count(plan), FIT);
+    pbts_report_plan_free(plan);
+    desk_free(d);
+}
+
 static void a_report_has_ten_thousand_statements_at_most(void **state) {
     desk *d = desk_new();
     enum { COUNT = PBTS_REPORT_STATEMENTS_MAX + 1 };
@@ -590,6 +613,7 @@ int main(void) {
         cmocka_unit_test(refusals_that_are_final_end_a_receipt_and_others_do_not),
         cmocka_unit_test(nothing_is_settled_without_room_for_its_entries),
         cmocka_unit_test(a_report_takes_as_many_as_the_tracker_does),
+        cmocka_unit_test(a_report_has_as_many_pieces_of_sessions_as_the_tracker_checks),
         cmocka_unit_test(a_report_has_ten_thousand_statements_at_most),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(receipts_are_too_old_after_the_window),
