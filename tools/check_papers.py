@@ -7,7 +7,7 @@ endpoint of the REST interface. Every page of man/ passes mandoc's checks. Every
   - of a program with keys (--help lists "[unit; default: …]"): exactly its keys, with unit,
     default and whether they are reloadable;
   - of a program with commands: exactly its commands, as .Ss titles of .Sh COMMANDS, and with each
-    command exactly its options;
+    command exactly its options; those that every command has may stand in .Sh OPTIONS instead;
   - of each program: the options that --help shows beside those.
 
 "Exactly" goes both ways, so a page cannot name what is gone. An option counts as named where a
@@ -105,12 +105,15 @@ def check_keys(page, keys, source):
 
 
 def check_commands(page, program, text, source):
-    chapters = sections(sections(source, "Sh").get("COMMANDS", ""), "Ss")
+    titles = sections(source, "Sh")
+    chapters = sections(titles.get("COMMANDS", ""), "Ss")
+    shared = page_options(titles.get("OPTIONS", ""))
     commands = help_commands(text)
     found = differences(page.name, set(commands), set(chapters))
     for command in (c for c in commands if c in chapters):
         wanted = help_options(help_of(program, *command.split())) - EVERYWHERE
-        found += differences(f"{page.name}, {command}", wanted, page_options(chapters[command]))
+        named = page_options(chapters[command]) | shared
+        found += differences(f"{page.name}, {command}", wanted, named)
     return found
 
 
