@@ -4,7 +4,7 @@
  * The limit starts at one piece and is then twice what was paid for, up to a maximum: it doubles
  * with every receipt of a receiver that signs at half of it, and nobody gets more trust by many
  * small receipts. Near the end it is no more than half of what the receiver still lacks, but never
- * less than one piece and a little of what was paid (docs/decisions, exposure). Both sides compute
+ * less than one piece and a little of what was paid (docs/decisions/0004). Both sides compute
  * it from what both know, so the receiver signs before the sender has to stop: at half of the
  * limit.
  */
