@@ -157,6 +157,10 @@ const uint8_t *pbts_peer_conn_set(const pbts_peer_conn *conn);
 static inline bool pbts_peer_conn_is_ready(const pbts_peer_conn *conn) {
     return conn->link != NULL && pbts_link_state_of(conn->link) == PBTS_LINK_READY;
 }
+/* Something that was asked of it has not come. */
+static inline bool pbts_peer_conn_is_awaited(const pbts_peer_conn *conn) {
+    return conn->asked_len > 0 || (conn->payload.active && !conn->payload.discard);
+}
 bool pbts_peer_conn_is_allowed(const pbts_peer_conn *conn, uint32_t piece); /* by it, to us */
 bool pbts_peer_conn_is_fast(const pbts_peer_conn *conn, uint32_t piece);    /* by us, to it */
 /* Count a message that changes nothing; false when there were too many. */

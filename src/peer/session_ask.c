@@ -243,14 +243,21 @@ static void request(pbts_session *session, pbts_peer_conn *conn, pbts_open_piece
     pbts_session_said(session, conn, status);
 }
 
+/* Whether its owner gets on with a piece so slowly that another is asked for it too. */
+static bool is_worth_twice(const pbts_session *session, const pbts_open_piece *slot) {
+    if (slot->state != PBTS_SLOT_OPEN || slot->exclusive) return false;
+    const pbts_peer_conn *owner = pbts_session_conn(session, slot->owner);
+    if (owner == NULL) return true;
+    uint64_t rate = pbts_window_rate(&owner->window); /* what it can, not what it could so far */
+    return owner->asked_bytes * 1000 / (rate + 1) >= PBTS_ENDGAME_MS;
+}
+
 /* Nothing is left that nobody is asked for: ask for what another has not given yet. */
 static void ask_again(pbts_session *session, pbts_peer_conn *conn) {
     if (session->picker.count > 0 || pbts_peer_conn_is_ready(conn)) return;
     for (uint32_t i = 0; i < session->open.used; i++) {
         pbts_open_piece *slot = &session->open.slots[session->open.order[i]];
-        if (slot->state != PBTS_SLOT_OPEN || slot->exclusive || !can_give(conn, slot->piece)) {
-            continue;
-        }
+        if (!is_worth_twice(session, slot) || !can_give(conn, slot->piece)) continue;
         uint32_t block = 0;
         for (; pbts_open_piece_next_again(slot, &block, PBTS_ASKED_TWICE_MAX); block++) {
             if (!has_room(session, conn)) return;
@@ -310,7 +317,7 @@ static uint64_t time_left_ms(const pbts_peer_conn *conn, uint64_t bytes, uint64_
 }
 
 static bool has_stalled(const pbts_session *session, const pbts_peer_conn *owner) {
-    if (owner->asked_len == 0) return session->now_ms < owner->paused_ms;
+    if (!pbts_peer_conn_is_awaited(owner)) return session->now_ms < owner->paused_ms;
     return session->now_ms - owner->progress_ms >= PBTS_STALL_MS;
 }
 
@@ -335,6 +342,7 @@ void pbts_session_cancel_piece(pbts_session *session, pbts_peer_conn *conn, uint
     if (conn->payload.active && conn->payload.piece == piece) {
         pbts_session_stop_payload(session, conn);
     }
+    conn->idle_stamp = session->stamp++; /* it may be asked for something else */
     pbts_session_wake(session, conn);
 }
 

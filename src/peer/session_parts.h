@@ -32,6 +32,7 @@ enum {
     PBTS_OPEN_PIECES_MIN = 4,
     PBTS_RANDOM_PIECES = 4,   /* the first ones are any, so that there is something to give soon */
     PBTS_ASKED_TWICE_MAX = 2, /* endgame: a block is asked of so many */
+    PBTS_ENDGAME_MS = 1000,   /* when its owner needs longer for what it was asked */
     PBTS_SUSPICION_MAX = 3,
     PBTS_UNASKED_BLOCKS_MAX = 100,
 

@@ -17,7 +17,8 @@ static void time_out(pbts_session *session, pbts_peer_conn *conn) {
 /* Nothing came of all that was asked for: it is given up, and one request at a time is made until
  * something comes (BEP 3, anti-snubbing). */
 static void snub(pbts_session *session, pbts_peer_conn *conn) {
-    if (conn->asked_len == 0 || session->now_ms - conn->progress_ms < PBTS_SNUB_MS) return;
+    if (!pbts_peer_conn_is_awaited(conn)) return;
+    if (session->now_ms - conn->progress_ms < PBTS_SNUB_MS) return;
     conn->snubbed = true;
     conn->progress_ms = session->now_ms;
     pbts_session_stop_payload(session, conn);

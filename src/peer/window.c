@@ -18,6 +18,11 @@ pbts_window_mark pbts_window_sent(const pbts_window *window, uint64_t now_ms) {
     return (pbts_window_mark){ now_ms, window->delivered_bytes };
 }
 
+uint64_t pbts_window_rate(const pbts_window *window) {
+    uint64_t now = window->rate_bytes_per_s, before = window->rate_before_bytes_per_s;
+    return now > before ? now : before;
+}
+
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high) {
     if (value < low) return low;
     return value > high ? high : value;
@@ -54,9 +59,7 @@ void pbts_window_arrived(pbts_window *window, const pbts_window_mark *mark, uint
     sample_rate(window, delivered_bytes * 1000 / trip_ms, now_ms);
     sample_trip(window, clamp(trip_ms, PBTS_WINDOW_TRIP_MS_MIN, PBTS_WINDOW_TRIP_MS_MAX), now_ms);
 
-    uint64_t rate = window->rate_bytes_per_s > window->rate_before_bytes_per_s
-                        ? window->rate_bytes_per_s
-                        : window->rate_before_bytes_per_s;
+    uint64_t rate = pbts_window_rate(window);
     uint64_t twice_ms = clamp(2 * window->trip_ms, 0, PBTS_WINDOW_TRIP_MS_MAX);
     window->bytes = clamp(rate * twice_ms / 1000, PBTS_WINDOW_BYTES_MIN, PBTS_WINDOW_BYTES_MAX);
 }

@@ -44,6 +44,8 @@ pbts_window_mark pbts_window_sent(const pbts_window *window, uint64_t now_ms);
 /* All `bytes` of its answer are here. */
 void pbts_window_arrived(pbts_window *window, const pbts_window_mark *mark, uint32_t bytes,
                          uint64_t now_ms);
+/* The highest delivery rate of late, bytes/s. */
+uint64_t pbts_window_rate(const pbts_window *window);
 /* The peer stopped giving: begin anew from the smallest window, what was measured is forgotten. */
 void pbts_window_collapse(pbts_window *window);
 
