@@ -75,7 +75,8 @@ static void a_piece_is_asked_whole_of_one_peer(void **state) {
     }
     assert_int_equal(r->finished, 1);
     assert_int_equal(r->completed, 9);
-    assert_int_equal(stats(r).wasted_bytes, 0);
+    /* Who has given nothing yet is helped with its one piece in the end. */
+    assert_true(stats(r).wasted_bytes <= RAW_PIECE);
     assert_true(stats(r).finished && stats(r).left_bytes == 0);
     raw_free(r);
 }
