@@ -119,7 +119,7 @@ static void on_http(void *host, const web_answer *reply) {
 static void send_http(flight *f, pbts_announce *announce) {
     announcer *a = f->owner;
     char url[PBTS_ANNOUNCE_URL_MAX + 1];
-    home_room room;
+    home_room room = { .url = "" };
     pbts_span base = f->turn.url;
     if (f->is_home) {
         home_identify(a->config.ours, announce, &room, now_of().unix_s);
@@ -245,9 +245,10 @@ announcer *announcer_new(const announcer_config *config) {
 }
 
 static void cancel_all(announcer *a) {
-    while (a->first != NULL) {
-        cancel(a->first);
-        land(a->first);
+    for (flight *f = a->first, *next; f != NULL; f = next) {
+        next = f->next;
+        cancel(f);
+        land(f);
     }
 }
 

@@ -150,6 +150,7 @@ static journal_file *journal_file_new(void) {
 /* The n-th journal of a key: *out is NULL when another program holds it. */
 static int open_nth(journal_file **out, const char *state, const char *key, int n) {
     char name[64];
+    *out = NULL;
     journal_file *j = journal_file_new();
     if (j == NULL) return say_no_memory();
     if (n == 0) {
@@ -157,7 +158,6 @@ static int open_nth(journal_file **out, const char *state, const char *key, int 
     } else {
         (void)snprintf(name, sizeof name, "%s.%d", key, n);
     }
-    *out = NULL;
     int error = open_file(j, state, name);
     int code = PBTS_EXIT_OK;
     if (error == 0) {
@@ -194,7 +194,7 @@ static int adopt_others(journal_file *j, const char *state, const char *key, int
     for (int n = 0; n < JOURNAL_FILES_MAX; n++) {
         char path[PATH_MAX];
         char suffix[32];
-        journal_file *other;
+        journal_file *other = NULL;
         (void)snprintf(suffix, sizeof suffix, n == 0 ? ".journal" : ".%d.journal", n);
         if (n == own || state_path(path, state, key, suffix) != 0) continue;
         if (access(path, F_OK) != 0) continue;

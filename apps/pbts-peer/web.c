@@ -194,7 +194,10 @@ static void on_timer_closed(uv_handle_t *handle) {
 
 void web_close(web *w) {
     w->closing = true;
-    while (w->first != NULL) forget(w->first);
+    for (web_request *request = w->first, *next; request != NULL; request = next) {
+        next = request->next;
+        forget(request);
+    }
     (void)curl_multi_cleanup(w->multi);
     (void)uv_timer_stop(&w->timer);
     uv_close((uv_handle_t *)&w->timer, on_timer_closed);

@@ -80,7 +80,7 @@ pbts_status pbts_secp256k1_secret_check(const pbts_secp256k1_secret *secret) {
 
 void pbts_secp256k1_public_of(const pbts_secp256k1_signer *signer, pbts_secp256k1_public *out,
                               const pbts_secp256k1_secret *secret) {
-    pbts_secp256k1_point point;
+    pbts_secp256k1_point point = { .opaque = { 0 } };
     int done = secp256k1_ec_pubkey_create(signer->context, pubkey(&point), secret->bytes);
     assert(done == 1);
     pbts_secp256k1_public_encode(out, &point);

@@ -97,7 +97,7 @@ typedef struct {
     uint64_t own_left_bytes;
     uint64_t received_bytes, signed_bytes;
     uint32_t received_pieces, receipts;
-    uint32_t requests_earned; /* one for each receipt; less those that came */
+    uint32_t requests_earned;    /* one for each receipt; less those that came */
     bool asked, sign_all, burst; /* burst: single receipts follow each other until none waits */
     pbts_secp256k1_signer *signer;
     uint64_t given_period; /* claim period of the first receipt on this connection */

@@ -59,7 +59,7 @@ static void note_client(pbts_peer_conn *conn, pbts_span version) {
     size_t len = version.len < PBTS_CLIENT_LEN_MAX ? version.len : PBTS_CLIENT_LEN_MAX;
     for (size_t i = 0; i < len; i++) {
         uint8_t byte = version.data[i];
-        conn->client[i] = byte >= 0x20 && byte < 0x7F ? (char)byte : '?';
+        conn->client[i] = (char)(byte >= 0x20 && byte < 0x7F ? byte : '?');
     }
     conn->client[len] = '\0';
 }

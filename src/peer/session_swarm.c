@@ -15,7 +15,7 @@ bool pbts_session_is_missing(const pbts_session *session, uint32_t piece) {
 
 static uint8_t missing_byte(const pbts_session *session, size_t at) {
     uint8_t wanted = session->wanted == NULL ? 0xFF : session->wanted[at];
-    return wanted & (uint8_t)~session->have[at];
+    return (uint8_t)(wanted & ~session->have[at]);
 }
 
 bool pbts_session_is_seed(const pbts_session *session, const pbts_peer_conn *conn) {
@@ -195,6 +195,7 @@ pbts_status pbts_session_reread_pieces(pbts_session *session, pbts_peer_conn *co
     size_t len = set_len(session);
     pbts_status status = reserve_bits(session, conn, said.bits_len > len ? said.bits_len : len);
     if (status == PBTS_OK) {
+        assert(conn->has.bits != NULL);
         /* Spare bits, and a bitfield of another length, are found here. */
         memcpy(conn->has.bits, said.bits, said.bits_len);
         status = pbts_piece_set_check((pbts_span){ conn->has.bits, conn->has.bits_len },

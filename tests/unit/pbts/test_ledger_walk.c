@@ -1,5 +1,6 @@
-/* Unit tests of apps/pbts/ledger/ledger_walk.c, ledger_chain.c and ledger_import.c: entries in order over
- * many transactions, files that are none, and what an import that failed leaves behind. */
+/* Unit tests of apps/pbts/ledger/ledger_walk.c, ledger_chain.c and ledger_import.c: entries in
+ * order over many transactions, files that are none, and what an import that failed leaves
+ * behind. */
 #include "ledger/chain.h"
 
 #include "pbts_test.h"

@@ -104,7 +104,7 @@ static void help_comes_before_what_is_missing(void **state) {
 }
 
 static void a_command_may_have_as_many_options_as_the_limit(void **state) {
-    static char names[OPTIONS_MAX][8];
+    static char names[OPTIONS_MAX][16];
     const char *last = NULL;
     command_option options[OPTIONS_MAX];
     for (int i = 0; i < OPTIONS_MAX; i++) {

@@ -122,7 +122,7 @@ static void a_file_has_at_most_receipts_max(void **state) {
 }
 
 static void a_file_that_is_cut_is_refused(void **state) {
-    size_t len;
+    size_t len = 0;
     receipts all;
     site s;
     site_init(&s);

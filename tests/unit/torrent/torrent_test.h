@@ -87,7 +87,9 @@ static inline uint8_t *sample_content(const sample_file *file) {
 
 /* Exact-size heap copies; freed with free((void *)span.data). */
 static inline pbts_span heap_copy(pbts_span bytes) {
-    uint8_t *copy = malloc(bytes.len > 0 ? bytes.len : 1);
+    enum { COPY_MAX = 1 << 30 };
+    assert_true(bytes.len <= COPY_MAX);
+    uint8_t *copy = malloc(bytes.len > 0 && bytes.len <= COPY_MAX ? bytes.len : 1);
     assert_non_null(copy);
     if (bytes.len > 0) memcpy(copy, bytes.data, bytes.len);
     return (pbts_span){ copy, bytes.len };
