@@ -44,7 +44,7 @@ SCRATCH = f"pbts-test-{os.getpid()}-"
 FUZZ_SECONDS, SOAK_KILLS, SOAK_LIMIT_S = 2, 200, 3600
 LEAK_STATUS = 9
 CODE_FOLDERS = ("include", "src", "apps", "tests", "bench")
-PROGRAMS = ("pbts-tracker", "pbts")
+PROGRAMS = ("pbts-tracker", "pbts", "pbts-peer")
 DEFAULT_STAGES = ("checks", "builds", "unit", "tsan", "fuzz", "e2e")
 
 

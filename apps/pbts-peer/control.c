@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "codec/text.h"
-#include "control_path.h"
+#include "peer/control_path.h"
 #include "exit_codes.h"
 #include "reporter.h"
 #include "say.h"

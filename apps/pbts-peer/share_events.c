@@ -6,6 +6,7 @@
 
 #include "conn.h"
 #include "share.h"
+#include "state.h"
 #include "tell.h"
 #include "torrent/piece_set.h"
 
@@ -67,6 +68,7 @@ static void finished(share *s) {
 /* A magnet link's metadata: from now on it is a torrent like any other. */
 static void take_metadata(share *s, pbts_span bytes) {
     const char *problem = "";
+    char path[PATH_MAX];
     pbts_status status = pbts_metainfo_parse(&s->meta, &problem, pbts_mem_system(), bytes);
     if (status != PBTS_OK) {
         s->meta = NULL;
@@ -74,6 +76,9 @@ static void take_metadata(share *s, pbts_span bytes) {
         return;
     }
     tell("metadata", share_fields(s), "%s: its description came", s->name);
+    if (state_path(path, s->e->set.state, s->hex, ".torrent") == 0) {
+        (void)state_write(path, pbts_metainfo_bytes(s->meta)); /* only saves asking again */
+    }
     share_take_metainfo(s);
 }
 

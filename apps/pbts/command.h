@@ -16,5 +16,9 @@ int pbts_cmd_receipt_make(int argc, char **argv);
 int pbts_cmd_receipt_verify(int argc, char **argv);
 int pbts_cmd_receipt_show(int argc, char **argv);
 int pbts_cmd_report(int argc, char **argv);
+int pbts_cmd_peer_list(int argc, char **argv);
+int pbts_cmd_peer_add(int argc, char **argv);
+int pbts_cmd_peer_remove(int argc, char **argv);
+int pbts_cmd_peer_stats(int argc, char **argv);
 
 #endif

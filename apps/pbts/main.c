@@ -1,4 +1,4 @@
-/* pbts - keys, users, torrents, receipts, reports, the ledger, benchmarks. */
+/* pbts - keys, users, torrents, receipts, reports, peers, the ledger, benchmarks. */
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -32,6 +32,10 @@ static const struct {
     { { "receipt", "verify" }, pbts_cmd_receipt_verify, "check receipts offline" },
     { { "receipt", "show" }, pbts_cmd_receipt_show, "what receipts say" },
     { { "report", NULL }, pbts_cmd_report, "hand receipts in: they become ratio" },
+    { { "peer", "list" }, pbts_cmd_peer_list, "what a running pbts-peer shares" },
+    { { "peer", "add" }, pbts_cmd_peer_add, "have it share a torrent" },
+    { { "peer", "remove" }, pbts_cmd_peer_remove, "have it share a torrent no more" },
+    { { "peer", "stats" }, pbts_cmd_peer_stats, "what moves there" },
     { { "ledger", "verify" }, pbts_cmd_ledger_verify, "check a whole ledger offline" },
     { { "ledger", "export" }, pbts_cmd_ledger_export, "copy the ledger of a tracker's data" },
     { { "ledger", "import" }, pbts_cmd_ledger_import, "a tracker's data from such a copy" },

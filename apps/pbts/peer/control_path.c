@@ -1,4 +1,4 @@
-#include "control_path.h"
+#include "peer/control_path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
