@@ -8,6 +8,7 @@
 #define PBTS_PEER_OPEN_PIECES_H
 
 #include "base/addr.h"
+#include "base/assert.h"
 #include "base/mem.h"
 #include "wire/peer_message.h"
 
@@ -72,6 +73,11 @@ typedef struct {
     uint16_t *slot_of; /* per piece, PBTS_SLOT_NONE */
 } pbts_open_pieces;
 
+/* The i-th of those that are not free. */
+static inline pbts_open_piece *pbts_open_pieces_used(const pbts_open_pieces *open, uint32_t i) {
+    assert(open->slots != NULL && i < open->used);
+    return &open->slots[open->order[i]];
+}
 /* PBTS_NO_MEMORY. 0 < slots_len <= PBTS_OPEN_SLOTS_MAX. */
 PBTS_MUST_USE pbts_status pbts_open_pieces_init(pbts_open_pieces *pieces, pbts_mem *mem,
                                                 uint32_t piece_count, uint32_t slots_len);

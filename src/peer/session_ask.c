@@ -126,7 +126,7 @@ static pbts_open_piece *find_orphan(pbts_session *session, const pbts_peer_conn 
     pbts_open_piece *best = NULL;
     uint32_t best_bytes = 0;
     for (uint32_t i = 0; session->orphans > 0 && i < session->open.used; i++) {
-        pbts_open_piece *slot = &session->open.slots[session->open.order[i]];
+        pbts_open_piece *slot = pbts_open_pieces_used(&session->open, i);
         if (slot->state != PBTS_SLOT_OPEN || slot->owner != 0) continue;
         if (slot->unasked == 0 || !can_give(conn, slot->piece)) continue;
         uint32_t bytes = pbts_open_piece_bytes_from(slot, conn->serial);
@@ -180,7 +180,7 @@ static pbts_open_piece *begin_new(pbts_session *session, pbts_peer_conn *conn) {
 static pbts_open_piece *find_shared(const pbts_session *session, const pbts_peer_conn *conn) {
     if (pbts_peer_conn_is_ready(conn)) return NULL;
     for (uint32_t i = 0; i < session->open.used; i++) {
-        pbts_open_piece *slot = &session->open.slots[session->open.order[i]];
+        pbts_open_piece *slot = pbts_open_pieces_used(&session->open, i);
         if (slot->state != PBTS_SLOT_OPEN || slot->exclusive || slot->unasked == 0) continue;
         if (can_give(conn, slot->piece)) return slot;
     }
@@ -256,7 +256,7 @@ static bool is_worth_twice(const pbts_session *session, const pbts_open_piece *s
 static void ask_again(pbts_session *session, pbts_peer_conn *conn) {
     if (session->picker.count > 0 || pbts_peer_conn_is_ready(conn)) return;
     for (uint32_t i = 0; i < session->open.used; i++) {
-        pbts_open_piece *slot = &session->open.slots[session->open.order[i]];
+        pbts_open_piece *slot = pbts_open_pieces_used(&session->open, i);
         if (!is_worth_twice(session, slot) || !can_give(conn, slot->piece)) continue;
         uint32_t block = 0;
         for (; pbts_open_piece_next_again(slot, &block, PBTS_ASKED_TWICE_MAX); block++) {
@@ -353,7 +353,7 @@ bool pbts_session_idles(const pbts_session *session, const pbts_peer_conn *conn)
 
 void pbts_session_take_over(pbts_session *session, pbts_peer_conn *taker) {
     for (uint32_t i = 0; i < session->open.used; i++) {
-        pbts_open_piece *slot = &session->open.slots[session->open.order[i]];
+        pbts_open_piece *slot = pbts_open_pieces_used(&session->open, i);
         if (slot->state != PBTS_SLOT_OPEN || slot->owner == 0) continue;
         if (slot->owner == taker->number || !can_give(taker, slot->piece)) continue;
         pbts_peer_conn *owner = pbts_session_conn(session, slot->owner);

@@ -265,7 +265,7 @@ void pbts_session_drop(pbts_session *session, pbts_open_piece *slot) {
 
 void pbts_session_drop_unwanted(pbts_session *session) {
     for (uint32_t i = session->open.used; i-- > 0;) {
-        pbts_open_piece *slot = &session->open.slots[session->open.order[i]];
+        pbts_open_piece *slot = pbts_open_pieces_used(&session->open, i);
         if (slot->state != PBTS_SLOT_OPEN || pbts_session_is_missing(session, slot->piece))
             continue;
         pbts_session_drop(session, slot);
@@ -278,7 +278,7 @@ void pbts_session_drop_unwanted(pbts_session *session) {
 void pbts_session_drop_orphan(pbts_session *session) {
     pbts_open_piece *least = NULL;
     for (uint32_t i = 0; i < session->open.used; i++) {
-        pbts_open_piece *slot = &session->open.slots[session->open.order[i]];
+        pbts_open_piece *slot = pbts_open_pieces_used(&session->open, i);
         if (slot->state != PBTS_SLOT_OPEN || slot->owner != 0) continue;
         if (least == NULL || slot->here < least->here) least = slot;
     }
@@ -287,7 +287,7 @@ void pbts_session_drop_orphan(pbts_session *session) {
 
 void pbts_session_retry_writes(pbts_session *session) {
     for (uint32_t i = session->open.used; i-- > 0;) {
-        pbts_open_piece *slot = &session->open.slots[session->open.order[i]];
+        pbts_open_piece *slot = pbts_open_pieces_used(&session->open, i);
         if (slot->state != PBTS_SLOT_HELD || session->now_ms < slot->retry_ms) continue;
         uint32_t piece = slot->piece;
         close_slot(session, slot);
