@@ -280,6 +280,7 @@ pbts_status pbts_session_on_hashes(pbts_session *session, pbts_peer_conn *conn,
     pbts_status status = pbts_layers_take(magnet->layers, &range, hashes->hashes);
     if (status == PBTS_MALFORMED) {
         pbts_session_ban(session, conn, "gave false hashes");
+        pbts_session_ask_magnet(session);
         return PBTS_OK;
     }
     if (status != PBTS_OK) return pbts_peer_conn_forgive(conn, session->now_ms) ? PBTS_OK : status;
