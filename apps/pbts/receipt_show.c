@@ -10,14 +10,37 @@
 #include "say.h"
 #include "torrent.h"
 
+/* What became of a journal's receipt. */
+static json_t *json_of(const receipts *all, size_t i) {
+    json_t *json = receipt_record_json(&all->records[i]);
+    if (json == NULL || all->refusals == NULL) return json;
+    bool refused = all->refusals[i][0] != '\0';
+    json_object_set_new(json, "status", json_string(refused ? "refused" : "waiting"));
+    if (refused) json_object_set_new(json, "code", json_string(all->refusals[i]));
+    return json;
+}
+
+static void print_one(const receipts *all, size_t i) {
+    receipt_record_print(&all->records[i]);
+    if (all->refusals != NULL && all->refusals[i][0] != '\0') {
+        printf(": refused, %s", all->refusals[i]);
+    } else if (all->refusals != NULL) {
+        printf(": waits for the tracker");
+    }
+    (void)putchar('\n');
+}
+
 int pbts_cmd_receipt_show(int argc, char **argv) {
     bool json = false;
     const command_option options[] = { OPTION_JSON(&json) };
     const command_spec spec = {
         "receipt show",
         " FILE",
-        "Show what receipts say. Nothing is checked: \"pbts receipt verify\" does that.\n",
-        "  pbts receipt show r.bin\n",
+        "Show what receipts say. Nothing is checked: \"pbts receipt verify\" does that. Of a "
+        "pbts-peer's\n"
+        "journal: those that wait for the tracker, and those that it refused, with its reason.\n",
+        "  pbts receipt show r.bin\n"
+        "  pbts receipt show ~/Downloads/.pbts/0123456789abcdef.journal\n",
         options,
         1,
         1,
@@ -32,10 +55,9 @@ int pbts_cmd_receipt_show(int argc, char **argv) {
     json_t *list = json_array();
     for (size_t i = 0; i < all.count; i++) {
         if (json) {
-            json_array_append_new(list, receipt_record_json(&all.records[i]));
+            json_array_append_new(list, json_of(&all, i));
         } else {
-            receipt_record_print(&all.records[i]);
-            (void)putchar('\n');
+            print_one(&all, i);
         }
     }
     receipts_free(&all);

@@ -43,7 +43,9 @@ int receipts_load(receipts *out, const char *path) {
     size_t len;
     int code = file_read(&all.bytes, &len, path, RECEIPTS_FILE_MAX);
     if (code != PBTS_EXIT_OK) return code;
-    code = decode_all(&all, (pbts_span){ all.bytes, len }, path);
+    pbts_span bytes = { all.bytes, len };
+    code = receipts_are_journal(bytes) ? receipts_load_journal(&all, bytes, path)
+                                       : decode_all(&all, bytes, path);
     if (code == PBTS_EXIT_OK) {
         *out = all;
     } else {
@@ -54,7 +56,9 @@ int receipts_load(receipts *out, const char *path) {
 
 void receipts_free(receipts *all) {
     free(all->records);
+    free(all->refusals);
     free(all->bytes);
+    pbts_journal_free(all->journal);
     *all = (receipts){ 0 };
 }
 
