@@ -81,6 +81,13 @@ def sections(source, macro):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
+def twice(page, source):
+    """Of two sections of one title only the last would be looked at."""
+    titles = re.findall(r"^\.S[hs] (.*)$", source, re.M)
+    return [f"{page.name}: {title} is there twice" for title in sorted(set(titles))
+            if titles.count(title) > 1]
+
+
 def page_options(text):
     lines = re.findall(r"^\.It (Fl .*)$", text, re.M)
     return {f"-{word}" for line in lines
@@ -155,6 +162,8 @@ def main():
     programs = [Path(sys.argv[1]).resolve() / folder.name for folder in sorted((ROOT / "apps").iterdir())
                 if (folder / "main.c").exists()]
     found = lint_all()
+    for page in pages():
+        found += twice(page, page.read_text(encoding="utf-8"))
     for program in programs:
         found += check_program(program)
         if program.name == "pbts-tracker":
