@@ -210,10 +210,11 @@ void pbts_session_exchange(pbts_session *session, pbts_peer_conn *conn) {
     if (id == 0 || session->now_ms < conn->exchange_ms || !may_exchange(session, conn)) return;
     if (conn->exchanged == NULL) conn->exchanged = pbts_alloc(session->mem, BITS_LEN);
     if (conn->exchanged == NULL) return;
-    conn->exchange_ms = session->now_ms + PBTS_EXCHANGE_MS;
+    conn->exchange_ms = session->now_ms + PBTS_EXCHANGE_LOOK_MS;
     exchange x = { .added4_count = 0 };
     collect(session, conn, &x);
     if (x.added4_count + x.added6_count + x.dropped4_count + x.dropped6_count == 0) return;
+    conn->exchange_ms = session->now_ms + PBTS_EXCHANGE_MS;
     pbts_pex_message message = {
         .added = { .peers4 = { x.added4, 6 * x.added4_count },
                    .peers6 = { x.added6, 18 * x.added6_count },

@@ -52,7 +52,8 @@ enum {
     PBTS_REDUNDANT_MS = 10 * 1000, /* two that have everything part then */
     PBTS_REDUNDANT_UNPAID_MS = 120 * 1000,
     PBTS_RETRY_WRITE_MS = 30 * 1000,
-    PBTS_EXCHANGE_MS = 60 * 1000, /* BEP 11: at most one message a minute */
+    PBTS_EXCHANGE_MS = 60 * 1000,     /* BEP 11: at most one message a minute */
+    PBTS_EXCHANGE_LOOK_MS = 5 * 1000, /* whether there is something to say */
     PBTS_EXCHANGE_MIN_MS = 20 * 1000,
     PBTS_MAGNET_PATIENCE_MS = 10 * 1000,
     PBTS_MAGNET_RETRY_MS = 30 * 1000,

@@ -462,7 +462,7 @@ static void private_torrents_exchange_nothing_with_strangers(void **state) {
 /* Three with receipts in a line: the ends hear of each other through the middle. */
 static void private_torrents_exchange_between_those_with_receipts(void **state) {
     (void)state;
-    static const uint64_t files[] = { 100000 };
+    static const uint64_t files[] = { 400000 };
     swarm_content content = swarm_content_new(PBTS_TORRENT_V1, 32768, files, 1);
     swarm *world = swarm_new(&content, 7, true);
     for (int i = 0; i < 3; i++) {
@@ -475,7 +475,7 @@ static void private_torrents_exchange_between_those_with_receipts(void **state) 
     assert_true(swarm_connect(&world->nodes[1], &world->nodes[0]));
     assert_true(swarm_connect(&world->nodes[1], &world->nodes[2]));
     for (int i = 0; i < 3; i++) swarm_drain(&world->nodes[i]);
-    swarm_run_ms(world, 5000);
+    swarm_run_ms(world, 15000);
     assert_int_equal(swarm_stats(&world->nodes[2]).links_ready, 2);
     swarm_free(world);
     swarm_content_free(&content);
