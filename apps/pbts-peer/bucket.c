@@ -16,9 +16,9 @@ uint64_t bucket_left(bucket *b, uint64_t now_us) {
         b->filled_us = now_us;
         return b->left_bytes;
     }
-    /* Whole bytes only; the time of the rest stays for the next call. */
+    /* Whole bytes only; the time of the rest stays for the next call, rounded against us. */
     uint64_t bytes = spent_us * b->bytes_per_s / 1000000;
-    b->filled_us += bytes * 1000000 / b->bytes_per_s;
+    b->filled_us += (bytes * 1000000 + b->bytes_per_s - 1) / b->bytes_per_s;
     b->left_bytes = b->left_bytes + bytes < b->burst_bytes ? b->left_bytes + bytes : b->burst_bytes;
     return b->left_bytes;
 }
