@@ -231,9 +231,26 @@ static pbts_contributor *evict(pbts_open_piece *slot) {
     return &slot->who[least];
 }
 
+/* One that gave before, on an earlier connection. */
+static pbts_contributor *find_key(pbts_open_piece *slot, const pbts_contributor *from) {
+    static const uint8_t NONE[PBTS_CONTRIBUTOR_KEY_LEN];
+    if (memcmp(from->key, NONE, sizeof NONE) == 0) return NULL;
+    for (uint32_t i = 0; i < slot->contributors; i++) {
+        if (memcmp(slot->who[i].key, from->key, sizeof NONE) == 0) return &slot->who[i];
+    }
+    return NULL;
+}
+
 static pbts_contributor *contributor(pbts_open_piece *slot, const pbts_contributor *from) {
     pbts_contributor *found = find_contributor(slot, from->serial);
     if (found != NULL) return found;
+    found = find_key(slot, from);
+    if (found != NULL) {
+        uint32_t bytes = found->bytes;
+        *found = *from;
+        found->bytes = bytes;
+        return found;
+    }
     found =
         slot->contributors < PBTS_CONTRIBUTORS_MAX ? &slot->who[slot->contributors++] : evict(slot);
     *found = *from;

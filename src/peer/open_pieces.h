@@ -15,6 +15,7 @@
 enum {
     PBTS_OPEN_SLOTS_MAX = 4096,
     PBTS_CONTRIBUTORS_MAX = 16, /* of one piece; the one that gave least makes room for another */
+    PBTS_CONTRIBUTOR_KEY_LEN = 32, /* enough that no two keys are made that begin alike */
     PBTS_BLOCKS_MAX = PBTS_PIECE_LENGTH_MAX / PBTS_PEER_BLOCK_BYTES,
 };
 #define PBTS_SLOT_NONE UINT16_MAX
@@ -26,11 +27,13 @@ typedef struct {
     uint8_t source; /* HERE: which contributor */
 } pbts_open_block;
 
+/* A peer whose key is known is one contributor, however often it connects anew. */
 typedef struct {
-    uint32_t serial; /* of the connection: never used again, unlike its number. 0: nobody */
+    uint32_t serial; /* of its last connection: never used again, unlike its number */
     uint32_t conn;
     uint32_t bytes; /* here from it */
     pbts_addr addr;
+    uint8_t key[PBTS_CONTRIBUTOR_KEY_LEN]; /* the beginning of its proven key; zeros: none */
 } pbts_contributor;
 
 typedef enum {
@@ -109,7 +112,7 @@ void pbts_open_piece_ask_again(pbts_open_piece *slot, uint32_t block);
 void pbts_open_piece_unask(pbts_open_piece *slot, uint32_t first, uint32_t count);
 /* Their bytes begin to come: false, and nothing changes, unless all of them are MISSING. */
 bool pbts_open_piece_arriving(pbts_open_piece *slot, uint32_t first, uint32_t count);
-/* They are here: the contributor with this serial gets them. */
+/* They are here: the contributor with this serial or this key gets them. */
 void pbts_open_piece_arrived(pbts_open_piece *slot, uint32_t first, uint32_t count,
                              const pbts_contributor *from);
 /* They will not come (from where they came). */

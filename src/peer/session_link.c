@@ -207,6 +207,7 @@ static void stored_of_ended(pbts_session *session, pbts_moment now) {
     pbts_link_receipt receipt;
     assert(ended != NULL);
     pbts_link_receipt_stored(ended->link, now);
+    session->receipts_taken++;
     if (pbts_link_next_receipt(ended->link, &receipt)) return;
     session->ended = ended->next;
     session->ended_count--;

@@ -132,6 +132,13 @@ static void complete(pbts_session *session, pbts_open_piece *slot) {
     pbts_session_tell_slot(session, slot, PBTS_SLOT_TELL_COMPLETE);
 }
 
+static pbts_contributor contributor_of(const pbts_peer_conn *conn) {
+    pbts_contributor from = { .serial = conn->serial, .conn = conn->number, .addr = conn->addr };
+    const pbts_bls_public *key = conn->link == NULL ? NULL : pbts_link_other_key(conn->link);
+    if (key != NULL) memcpy(from.key, key->bytes, sizeof from.key);
+    return from;
+}
+
 static void finish_payload(pbts_session *session, pbts_peer_conn *conn) {
     pbts_conn_payload payload = conn->payload;
     conn->payload.active = false;
@@ -140,9 +147,7 @@ static void finish_payload(pbts_session *session, pbts_peer_conn *conn) {
     }
     if (!payload.discard) {
         pbts_open_piece *slot = &session->open.slots[payload.slot];
-        pbts_contributor from = { .serial = conn->serial,
-                                  .conn = conn->number,
-                                  .addr = conn->addr };
+        pbts_contributor from = contributor_of(conn);
         pbts_open_piece_arrived(slot, payload.first, payload.count, &from);
         pbts_session_more_unasked(session, slot); /* of a contributor that made room */
         if (pbts_open_piece_is_asked(slot, payload.first, payload.count)) {

@@ -236,7 +236,7 @@ static void send_block(pbts_session *session, pbts_peer_conn *conn, pbts_session
     out->pad_bytes = block.length - out->block_bytes;
     pbts_rate_add(&conn->up, block.length, now.mono_ms);
     pbts_rate_add(&session->up, block.length, now.mono_ms);
-    if (conn->link == NULL) return;
+    if (!pbts_peer_conn_is_ready(conn)) return;
     uint32_t real = pbts_session_real_bytes(session, block.index, block.begin, block.length);
     pbts_link_served(conn->link, block.index, real, now);
     pbts_session_settle_link(session, conn, now);

@@ -164,7 +164,7 @@ void pbts_session_stats_read(const pbts_session *session, pbts_session_stats *ou
         out->links_ready += pbts_peer_conn_is_ready(conn);
         out->receipts_given += link.receipts_given;
         out->receipts_taken += link.receipts_taken;
-        if (link.served_bytes > link.covered_bytes) {
+        if (pbts_peer_conn_is_ready(conn) && link.served_bytes > link.covered_bytes) {
             out->unreceipted_bytes += link.served_bytes - link.covered_bytes;
         }
     }

@@ -121,8 +121,9 @@ typedef struct {
     pbts_bls_secret secret;
     pbts_book *book; /* kept while it is away */
     uint8_t ticket[512];
-    uint32_t finished, ready, refused, refused_others, closed, bad_pieces, receipts, metadata,
-        rejected;
+    uint32_t finished, ready, refused, refused_others, closed, bad_pieces, metadata, rejected;
+    uint32_t receipts, receipts_late; /* late: after the connection was over */
+    uint32_t largest_block;
     uint64_t finished_ms;
     char last_close[80];
 } swarm_node;
@@ -376,6 +377,7 @@ static inline bool swarm_send_one(swarm_node *node, pbts_conn conn, uint32_t blo
                out.block_bytes);
         assert_true(pbts_piece_set_has(pbts_session_have(node->session).data, out.piece));
         node->blocks_sent++;
+        if (out.block_bytes > node->largest_block) node->largest_block = out.block_bytes;
         if (node->manner == SWARM_WRONG_BLOCKS && pbts_prng_below(&world->prng, 3) == 0) {
             bytes[out.bytes.len] ^= 0x55;
         }
@@ -526,6 +528,7 @@ static inline void swarm_drain_session(swarm_node *node) {
         }
         while (pbts_session_next_receipt(node->session, &conn, &receipt)) {
             swarm_note_receipt(node, &receipt);
+            node->receipts_late += conn == 0;
             pbts_session_receipt_stored(node->session, conn, swarm_now(node->world));
             any = true;
         }

@@ -182,6 +182,29 @@ static void who_gave_most_is_known_and_of_equals_the_first(void **state) {
     pbts_open_pieces_deinit(&pieces);
 }
 
+static void who_comes_back_with_its_key_is_the_same(void **state) {
+    (void)state;
+    pbts_open_pieces pieces = pieces_new();
+    pbts_open_piece *slot = begin(&pieces, 0);
+    pbts_contributor from = giver(7), other = giver(8);
+    from.key[5] = 1;
+    other.key[5] = 2;
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_true(pbts_open_piece_arriving(slot, i, 1));
+        pbts_open_piece_arrived(slot, i, 1, i < 2 ? &other : &from);
+        if (i == 2) from.serial = 70;
+    }
+    assert_int_equal(slot->contributors, 2);
+    assert_int_equal(pbts_open_piece_bytes_from(slot, 70), 2 * BLOCK);
+    assert_int_equal(pbts_open_piece_bytes_from(slot, 7), 0);
+    give(slot, 4, 3, 9); /* one without a key is nobody else's */
+    give(slot, 7, 1, 10);
+    assert_int_equal(slot->contributors, 4);
+    assert_int_equal(pbts_open_piece_most(slot)->serial, 9);
+    pbts_open_piece_check(slot);
+    pbts_open_pieces_deinit(&pieces);
+}
+
 static void the_least_of_too_many_contributors_is_forgotten(void **state) {
     (void)state;
     pbts_open_pieces pieces;
@@ -295,6 +318,7 @@ int main(void) {
         cmocka_unit_test(asking_takes_blocks_in_a_row_and_unasking_gives_them_back),
         cmocka_unit_test(a_block_is_written_by_one_at_a_time),
         cmocka_unit_test(who_gave_most_is_known_and_of_equals_the_first),
+        cmocka_unit_test(who_comes_back_with_its_key_is_the_same),
         cmocka_unit_test(the_least_of_too_many_contributors_is_forgotten),
         cmocka_unit_test(in_the_endgame_a_block_is_asked_of_two),
         cmocka_unit_test(the_counts_hold_whatever_happens),

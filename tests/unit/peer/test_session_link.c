@@ -1,0 +1,368 @@
+/* Sessions and receipts: who is served, whole pieces from one peer, connections that end. */
+#include "peer/raw_kit.h"
+
+#include "peer/session_parts.h"
+
+static const uint64_t FILES[] = { 1500000 };
+enum { PIECE = 65536, PIECES = 23 };
+
+typedef struct {
+    swarm_content content;
+    swarm *world;
+    swarm_node *a, *b, *c; /* two seeders, one leecher; not there yet */
+} trio;
+
+/* The world points into it: it stays where it is. */
+static void trio_init(trio *t) {
+    t->content = swarm_content_new(PBTS_TORRENT_V1, PIECE, FILES, 1);
+    t->world = swarm_new(&t->content, 5, true);
+    t->world->delay_us = 5000;
+    t->a = swarm_add(t->world, true);
+    t->b = swarm_add(t->world, true);
+    t->c = swarm_add(t->world, false);
+}
+
+static void trio_free(trio *t) {
+    swarm_free(t->world);
+    swarm_content_free(&t->content);
+}
+
+static void join(swarm_node *node) {
+    swarm_join(node);
+    node->tracker_ms = UINT64_MAX;
+}
+
+static void connect(swarm_node *from, swarm_node *to) {
+    assert_true(swarm_connect(from, to));
+    swarm_drain(from);
+    swarm_drain(to);
+}
+
+static uint64_t served(const swarm *world, const swarm_node *from, const swarm_node *to) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < PIECES; i++) bytes += world->served[from->index][to->index][i];
+    return bytes;
+}
+
+/* ---- who is served ---- */
+
+static raw *raw_with_terms(const trio *t, pbts_legacy_policy legacy) {
+    raw *r = raw_new();
+    raw_have(r, 0, 8);
+    r->config.terms = &t->a->terms;
+    r->config.legacy = legacy;
+    raw_start(r);
+    return r;
+}
+
+static raw_peer *meet_with_handshake(raw *r, const char *handshake) {
+    raw_peer *peer = raw_open(r);
+    raw_say_handshake(r, peer, PBTS_PEER_FEATURE_FAST | PBTS_PEER_FEATURE_EXTENDED);
+    if (handshake != NULL) {
+        pbts_peer_message message = { .type = PBTS_PEER_EXTENDED,
+                                      .extended = { 0, pbts_span_text(handshake) } };
+        raw_say(r, peer, &message);
+    }
+    raw_say_type(r, peer, PBTS_PEER_HAVE_ALL);
+    raw_say_type(r, peer, PBTS_PEER_INTERESTED);
+    raw_say_type(r, peer, PBTS_PEER_UNCHOKE);
+    return peer;
+}
+
+static void peers_without_receipts_are_served_by_policy(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    for (int serve = 0; serve < 2; serve++) {
+        raw *r = raw_with_terms(&t, serve ? PBTS_LEGACY_SERVE : PBTS_LEGACY_REFUSE);
+        raw_peer *old = raw_meet_seed(r, true);
+        raw_say_type(r, old, PBTS_PEER_INTERESTED);
+        raw_peer *other = meet_with_handshake(r, "d1:md6:ut_pexi1eee");
+        raw_peer *peers[] = { old, other };
+        for (int i = 0; i < 2; i++) {
+            pbts_peer_message request = raw_block(PBTS_PEER_REQUEST, 0, 0, 100);
+            raw_say(r, peers[i], &request);
+            assert_int_equal(raw_count(r, peers[i], PBTS_PEER_UNCHOKE), serve);
+            assert_int_equal(raw_count(r, peers[i], PBTS_PEER_PIECE), serve);
+            assert_true(raw_count(r, old, PBTS_PEER_REQUEST) > 0); /* it may give */
+            assert_int_equal(raw_heard(r, old, PBTS_PEER_REQUEST, 0)->block.length, 100);
+        }
+        raw_pass(r, 60000); /* nor in a round of choking */
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(raw_count(r, peers[i], PBTS_PEER_UNCHOKE), serve);
+        }
+        raw_free(r);
+    }
+    trio_free(&t);
+}
+
+static void who_may_still_give_receipts_waits(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    raw *r = raw_with_terms(&t, PBTS_LEGACY_SERVE);
+    raw_peer *silent = meet_with_handshake(r, NULL); /* its handshake is still to come */
+    raw_peer *magnet = meet_with_handshake(r, "d1:md4:pbtsi3eee"); /* its dictionary is */
+    assert_int_equal(raw_count(r, silent, PBTS_PEER_UNCHOKE), 0);
+    assert_int_equal(raw_count(r, magnet, PBTS_PEER_UNCHOKE), 0);
+    assert_int_equal(raw_count(r, silent, PBTS_PEER_REQUEST), 0);
+    assert_int_equal(raw_count(r, magnet, PBTS_PEER_REQUEST), 0);
+    pbts_peer_message none = { .type = PBTS_PEER_EXTENDED,
+                               .extended = { 0, pbts_span_text("de") } };
+    raw_say(r, silent, &none);
+    assert_int_equal(raw_count(r, silent, PBTS_PEER_UNCHOKE), 1);
+    assert_true(raw_count(r, silent, PBTS_PEER_REQUEST) > 0);
+    raw_free(r);
+    trio_free(&t);
+}
+
+static void a_dictionary_that_is_none_is_refused_and_banned(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    raw *r = raw_with_terms(&t, PBTS_LEGACY_SERVE);
+    raw_peer *peer = raw_open(r);
+    raw_say_handshake(r, peer, PBTS_PEER_FEATURE_EXTENDED);
+    pbts_peer_message bad = { .type = PBTS_PEER_EXTENDED,
+                              .extended = { 0, pbts_span_text("d1:md4:pbtsi3ee4:pbtsd1:vi1eee") } };
+    raw_say(r, peer, &bad);
+    assert_int_equal(r->closes, 1);
+    assert_string_equal(r->why, pbts_link_refusal_text(PBTS_LINK_REFUSAL_MALFORMED));
+    /* It is told why before it is closed. */
+    bool told = false;
+    raw_listen(r, peer);
+    for (size_t i = 0; i < peer->heard_len; i++) {
+        const pbts_peer_extended *message = &peer->heard[i].extended;
+        told = told || (peer->heard[i].type == PBTS_PEER_EXTENDED && message->id == 3 &&
+                        message->body.data[0] == PBTS_PEER_MSG_REFUSE);
+    }
+    assert_true(told);
+    raw_free(r);
+    trio_free(&t);
+}
+
+/* Two trackers' users are strangers to each other. */
+static void clients_of_another_tracker_are_served_by_policy(void **state) {
+    (void)state;
+    for (int serve = 0; serve < 2; serve++) {
+        trio t;
+        trio_init(&t);
+        t.a->config.legacy = t.c->config.legacy = serve ? PBTS_LEGACY_SERVE : PBTS_LEGACY_REFUSE;
+        memset(t.c->terms.iid, 0x22, sizeof t.c->terms.iid);
+        join(t.a);
+        join(t.c);
+        connect(t.c, t.a);
+        swarm_run_ms(t.world, 20000);
+        assert_int_equal(t.c->finished, serve);
+        assert_true(t.a->refused + t.c->refused > 0);
+        if (!serve) assert_true(served(t.world, t.a, t.c) == 0);
+        assert_int_equal(swarm_stats(t.a).unreceipted_bytes, 0);
+        trio_free(&t);
+    }
+}
+
+/* ---- whole pieces ---- */
+
+static void between_peers_with_receipts_blocks_are_large_and_pieces_whole(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    join(t.a);
+    join(t.b);
+    join(t.c);
+    t.a->up_bytes_per_s = 30000000;
+    t.b->up_bytes_per_s = 40000000;
+    connect(t.c, t.a);
+    connect(t.c, t.b);
+    swarm_run_ms(t.world, 30000);
+    assert_int_equal(t.c->finished, 1);
+    assert_true(t.a->largest_block > 16384 || t.b->largest_block > 16384);
+    assert_int_equal(swarm_stats(t.c).wasted_bytes, 0);
+    for (uint32_t i = 0; i < PIECES; i++) {
+        uint32_t of_a = t.world->served[t.a->index][t.c->index][i];
+        uint32_t of_b = t.world->served[t.b->index][t.c->index][i];
+        assert_true(of_a == 0 || of_b == 0);
+        swarm_node *giver = of_a > 0 ? t.a : t.b;
+        assert_true(t.world->credited[giver->index][t.c->index][i]);
+    }
+    assert_true(served(t.world, t.a, t.c) > 0 && served(t.world, t.b, t.c) > 0);
+    assert_int_equal(swarm_stats(t.a).unreceipted_bytes + swarm_stats(t.b).unreceipted_bytes, 0);
+    trio_free(&t);
+}
+
+static void a_piece_is_taken_over_from_one_who_stalls(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    t.a->manner = SWARM_STALLS; /* after 20 blocks */
+    join(t.a);
+    join(t.b);
+    join(t.c);
+    t.a->up_bytes_per_s = t.b->up_bytes_per_s = 300000;
+    connect(t.c, t.a);
+    connect(t.c, t.b);
+    swarm_run_ms(t.world, 60000);
+    assert_int_equal(t.c->finished, 1);
+    assert_true(t.a->blocks_sent >= 20);
+    trio_free(&t);
+}
+
+static void a_piece_is_taken_over_from_one_who_is_far_too_slow(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    join(t.a);
+    join(t.b);
+    join(t.c);
+    t.a->up_bytes_per_s = 1500; /* a piece in 45 s */
+    t.b->up_bytes_per_s = 500000;
+    connect(t.c, t.a);
+    swarm_run_ms(t.world, 8000);
+    connect(t.c, t.b);
+    swarm_run_ms(t.world, 25000);
+    assert_int_equal(t.c->finished, 1);
+    trio_free(&t);
+}
+
+/* ---- cheats, and ends ---- */
+
+static void who_gives_no_receipt_gets_one_piece_and_is_banned(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    t.c->manner = SWARM_NO_RECEIPTS;
+    join(t.a);
+    join(t.c);
+    connect(t.c, t.a);
+    swarm_run_ms(t.world, 120000);
+    assert_true(served(t.world, t.a, t.c) <= 2 * PIECE);
+    assert_int_equal(t.a->refused, 1);
+    assert_string_equal(t.a->last_close, pbts_link_refusal_text(PBTS_LINK_REFUSAL_NO_RECEIPT));
+    assert_int_equal(t.c->finished, 0);
+    assert_false(swarm_connect(t.c, t.a));
+    trio_free(&t);
+}
+
+/* The receiver goes at any time. Receipts that came and were not checked yet are then, and count.
+ */
+static void receipts_are_stored_after_the_connection_is_over(void **state) {
+    (void)state;
+    uint32_t late = 0;
+    for (uint64_t ms = 20; ms < 80; ms += 3) {
+        trio t;
+        trio_init(&t);
+        join(t.a);
+        join(t.c);
+        connect(t.c, t.a);
+        swarm_run_ms(t.world, ms);
+        swarm_leave(t.c);
+        late += t.a->receipts_late;
+        pbts_session_stats stats = swarm_stats(t.a);
+        assert_int_equal(stats.connections, 0);
+        assert_int_equal(stats.receipts_taken, t.a->receipts);
+        trio_free(&t);
+    }
+    assert_true(late > 0);
+}
+
+/* A connection that breaks leaves debts; the next one settles them. */
+static void debts_are_paid_on_the_next_connection(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    join(t.a);
+    join(t.c);
+    t.a->up_bytes_per_s = 200000;
+    for (int i = 0; i < 6; i++) {
+        connect(t.c, t.a);
+        swarm_run_ms(t.world, 1700 + 130 * (uint64_t)i);
+        if (t.c->conns[1].wire >= 0) swarm_cut(t.world, (uint32_t)t.c->conns[1].wire);
+        swarm_run_ms(t.world, 100);
+    }
+    connect(t.c, t.a);
+    swarm_run_ms(t.world, 40000);
+    assert_int_equal(t.c->finished, 1);
+    uint64_t unpaid = 0;
+    for (uint32_t i = 0; i < PIECES; i++) {
+        if (t.world->credited[t.a->index][t.c->index][i]) continue;
+        unpaid += t.world->served[t.a->index][t.c->index][i];
+    }
+    assert_int_equal(unpaid, 0);
+    trio_free(&t);
+}
+
+static void stopping_signs_for_everything(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    join(t.a);
+    join(t.c);
+    t.a->up_bytes_per_s = 300000;
+    connect(t.c, t.a);
+    swarm_run_ms(t.world, 3000);
+    assert_int_equal(t.c->finished, 0);
+    pbts_session_stop(t.c->session, swarm_now(t.world));
+    swarm_drain(t.c);
+    swarm_run_ms(t.world, 1000);
+    const uint8_t *have = pbts_session_have(t.c->session).data;
+    uint32_t pieces = 0;
+    for (uint32_t i = 0; i < PIECES; i++) {
+        if (!pbts_piece_set_has(have, i)) continue;
+        assert_true(t.world->credited[t.a->index][t.c->index][i]);
+        pieces++;
+    }
+    assert_true(pieces > 2);
+    trio_free(&t);
+}
+
+/* Two that have everything stay until what is owed is paid. */
+static void who_owes_is_not_parted_from(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    join(t.a);
+    join(t.c);
+    connect(t.c, t.a);
+    swarm_run_ms(t.world, 5000);
+    assert_int_equal(t.c->finished, 1);
+    swarm_run_ms(t.world, 20000);
+    assert_int_equal(swarm_stats(t.a).connections, 0);
+    assert_string_equal(t.a->last_close, "both have everything");
+    assert_true(served(t.world, t.a, t.c) == 1500000);
+    for (uint32_t i = 0; i < PIECES; i++) {
+        assert_true(t.world->credited[t.a->index][t.c->index][i]);
+    }
+    trio_free(&t);
+}
+
+static void a_new_ticket_is_told_to_all(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    raw *r = raw_with_terms(&t, PBTS_LEGACY_REFUSE);
+    raw_peer *peer = meet_with_handshake(r, "d1:md4:pbtsi3eee");
+    size_t before = raw_count(r, peer, PBTS_PEER_EXTENDED);
+    pbts_session_terms_changed(r->session, r->now);
+    assert_int_equal(raw_count(r, peer, PBTS_PEER_EXTENDED), before + 1);
+    raw_free(r);
+    trio_free(&t);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peers_without_receipts_are_served_by_policy),
+        cmocka_unit_test(who_may_still_give_receipts_waits),
+        cmocka_unit_test(a_dictionary_that_is_none_is_refused_and_banned),
+        cmocka_unit_test(clients_of_another_tracker_are_served_by_policy),
+        cmocka_unit_test(between_peers_with_receipts_blocks_are_large_and_pieces_whole),
+        cmocka_unit_test(a_piece_is_taken_over_from_one_who_stalls),
+        cmocka_unit_test(a_piece_is_taken_over_from_one_who_is_far_too_slow),
+        cmocka_unit_test(who_gives_no_receipt_gets_one_piece_and_is_banned),
+        cmocka_unit_test(receipts_are_stored_after_the_connection_is_over),
+        cmocka_unit_test(debts_are_paid_on_the_next_connection),
+        cmocka_unit_test(stopping_signs_for_everything),
+        cmocka_unit_test(who_owes_is_not_parted_from),
+        cmocka_unit_test(a_new_ticket_is_told_to_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
