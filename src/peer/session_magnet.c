@@ -179,6 +179,11 @@ void pbts_session_ask_magnet(pbts_session *session) {
 
 /* ---- what came ---- */
 
+static void begin_anew(pbts_session *session) {
+    pbts_session_magnet_free(session);
+    session->magnet.phase = PBTS_MAGNET_INFO;
+}
+
 /* "d4:info" info "12:piece layers" layers "e" */
 static void tell(pbts_session *session) {
     pbts_magnet *magnet = &session->magnet;
@@ -186,9 +191,8 @@ static void tell(pbts_session *session) {
     size_t len = magnet->info_len + FIXED_LEN;
     if (magnet->layers != NULL) len += pbts_layers_len(magnet->layers);
     magnet->torrent = pbts_alloc(session->mem, len);
-    if (magnet->torrent == NULL) { /* all over again */
-        pbts_session_magnet_free(session);
-        magnet->phase = PBTS_MAGNET_INFO;
+    if (magnet->torrent == NULL) {
+        begin_anew(session);
         return;
     }
     pbts_writer writer = pbts_writer_over(magnet->torrent, len);
@@ -229,7 +233,11 @@ static void finish_info(pbts_session *session, pbts_peer_conn *conn) {
         magnet->phase = PBTS_MAGNET_LAYERS;
         return;
     }
-    tell(session);
+    if (status == PBTS_NO_MEMORY) {
+        begin_anew(session);
+    } else {
+        tell(session);
+    }
 }
 
 static pbts_status take_metadata(pbts_session *session, pbts_peer_conn *conn,
