@@ -345,14 +345,14 @@ static void a_carried_piece_is_signed_for_once_on_a_connection(void **state) {
     kit_connect(k); /* it asks for both, and gets them */
     message.request.form = PBTS_FORM_CUMULATIVE;
     message.request.has_index = true;
-    message.request.piece_index = 4;
     for (int i = 0; i < 10; i++) {
+        message.request.piece_index = i % 2 == 0 ? 4 : 0; /* 0: signed for on the first one */
         kit_lie(k, &message);
-        if (i == 5) kit_say(k, 0);
+        if (i % 3 == 0) kit_say(k, 0);
     }
     kit_say(k, 0);
-    assert_true(kit_stats(k, 0).signed_bytes == 2 * KIT_PIECE);
-    assert_true(kit_stats(k, 0).receipts_given == 1);
+    assert_true(kit_stats(k, 0).signed_bytes == 3 * KIT_PIECE);
+    assert_true(kit_stats(k, 0).receipts_given == 2);
     pair_free(&p);
 }
 
@@ -540,6 +540,7 @@ static void a_tally_that_is_used_stays(void **state) {
     pbts_page *other = open_page(book, 2); /* the same torrent with another key */
     assert_true(pbts_book_tally_begin(book, other, first, 100, 1) != tally);
     assert_true(pbts_book_tally(book, page, first) == tally);
+    assert_true(pbts_book_tally(book, other, first) != tally);
     pbts_book_free(book);
 }
 

@@ -479,6 +479,24 @@ static void requests_for_nothing_are_a_flood_in_the_end(void **state) {
     }
 }
 
+/* Each receipt earns one, because the sender may find that it still has to wait. */
+static void requests_are_free_once_for_every_receipt(void **state) {
+    kit *k = kit_new(16);
+    pbts_peer_pbts_message message = { .kind = PBTS_PEER_MSG_REQUEST_RECEIPT };
+    message.request.form = PBTS_FORM_CUMULATIVE;
+    kit_connect(k);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(pbts_link_piece_received(kit_link(k, 0), i, k->now), PBTS_OK);
+        pbts_link_sign_all(kit_link(k, 0));
+        assert_int_equal(kit_say(k, 0), 1);
+    }
+    for (int i = 0; i < 3 + 64; i++) kit_lie(k, &message);
+    kit_assert_ready(k);
+    kit_lie(k, &message);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_FLOOD);
+    kit_free(k);
+}
+
 /* A sender that asks for pieces that it did not send, or twice for those it did. */
 static void what_did_not_come_is_never_signed_for(void **state) {
     kit *k = kit_new(16);
@@ -729,6 +747,7 @@ int main(void) {
         cmocka_unit_test(replayed_receipts_pay_nothing_and_are_a_flood_in_the_end),
         cmocka_unit_test(one_useless_message_a_second_is_forgiven),
         cmocka_unit_test(requests_for_nothing_are_a_flood_in_the_end),
+        cmocka_unit_test(requests_are_free_once_for_every_receipt),
         cmocka_unit_test(what_did_not_come_is_never_signed_for),
         cmocka_unit_test(a_body_that_breaks_the_format_ends_the_link),
         cmocka_unit_test(a_set_of_another_size_ends_the_link),
