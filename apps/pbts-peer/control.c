@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "codec/text.h"
-#include "peer/control_path.h"
 #include "exit_codes.h"
+#include "peer/control_path.h"
 #include "reporter.h"
 #include "say.h"
 #include "share.h"

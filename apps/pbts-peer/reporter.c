@@ -27,7 +27,7 @@ struct reporter {
     bool plain;
     bool in_round, finishing, gave_up;
     uint64_t due_ms, retry_ms;
-    uint64_t held_bytes;
+    uint64_t credited_bytes, held_bytes; /* since the start */
     struct {
         uint32_t counted, refused, waiting;
         uint64_t credited_bytes, held_bytes;
@@ -96,6 +96,7 @@ static void add_to_round(reporter *r, const pbts_report_outcome *outcome) {
     r->round.refused += outcome->refused;
     r->round.credited_bytes += outcome->credited_bytes;
     r->round.held_bytes += outcome->held_bytes;
+    r->credited_bytes += outcome->credited_bytes;
     r->held_bytes += outcome->held_bytes;
 }
 
@@ -257,6 +258,10 @@ void reporter_finish(reporter *r) {
 bool reporter_is_idle(const reporter *r) {
     if (r->in_round) return false;
     return !r->finishing || r->gave_up || !has_something(r) || r->e->now.mono_ms < r->due_ms;
+}
+
+uint64_t reporter_credited_bytes(const reporter *r) {
+    return r->credited_bytes;
 }
 
 uint64_t reporter_held_bytes(const reporter *r) {

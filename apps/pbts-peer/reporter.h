@@ -18,7 +18,9 @@ void reporter_tick(reporter *r);
 void reporter_finish(reporter *r);
 /* Nothing is under way, and after reporter_finish: everything was tried. */
 bool reporter_is_idle(const reporter *r);
-/* What the tracker holds back of our credit, as far as it said since the start. */
+/* What the tracker credited since the start, and what it holds back, as it said. The journal knows
+ * less: of a receipt that was replaced while it was on its way it does not count the credit. */
+uint64_t reporter_credited_bytes(const reporter *r);
 uint64_t reporter_held_bytes(const reporter *r);
 
 #endif

@@ -46,15 +46,16 @@ json_t *status_json(const engine *e) {
     sums all = add_up(e);
     pbts_journal_stats journal = journal_of(e);
     json_t *json = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total_bytes",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total_bytes",
         (json_int_t)all.total, "left_bytes", (json_int_t)all.left, "downloaded_bytes",
         (json_int_t)all.down, "uploaded_bytes", (json_int_t)all.up, "down_bytes_per_s",
         (json_int_t)all.down_rate, "up_bytes_per_s", (json_int_t)all.up_rate, "connections",
         (json_int_t)all.peers, "receipts_given", (json_int_t)all.given, "receipts_taken",
         (json_int_t)all.taken, "unreceipted_bytes", (json_int_t)all.unreceipted, "receipts_waiting",
-        (json_int_t)journal.waiting, "receipts_refused", (json_int_t)journal.refused,
-        "credited_bytes", (json_int_t)journal.credited_bytes);
+        (json_int_t)journal.waiting, "receipts_refused", (json_int_t)journal.refused);
     if (json != NULL && e->reports != NULL) {
+        json_object_set_new(json, "credited_bytes",
+                            json_integer((json_int_t)reporter_credited_bytes(e->reports)));
         json_object_set_new(json, "held_bytes",
                             json_integer((json_int_t)reporter_held_bytes(e->reports)));
     }

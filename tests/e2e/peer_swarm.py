@@ -130,9 +130,14 @@ def only_ours(daemon, users, label, *flags):
     t.check(f"{label}: what was given equals what was got, to the byte",
             sum(up for up, _ in moved) == LEECHERS * SIZE and moved[0][1] == 0, moved)
     given = [(p.events("ended") or [{}])[-1] for p in swarm.running]
-    t.check(f"{label}: the tracker's totals are what each peer says it served and got",
-            all((g.get("uploaded_bytes"), g.get("downloaded_bytes")) == m
-                for g, m in zip(given, moved)), list(zip(given, moved)))
+    # A piece that came from several is credited to whom most of it came from, and near the end a
+    # block may come twice: what was sent is more than what is owed for it.
+    t.check(f"{label}: the tracker's totals are what it told each peer, and no more than it sent",
+            all(g.get("credited_bytes", 0) + g.get("held_bytes", 0) == up and
+                g.get("downloaded_bytes", 0) >= down for g, (up, down) in zip(given, moved)),
+            list(zip(given, moved)))
+    t.check(f"{label}: all together sent what all together got, some of it twice",
+            sum(g.get("uploaded_bytes", 0) for g in given) >= LEECHERS * SIZE, given)
     swarm.clean()
 
 
