@@ -71,7 +71,9 @@ int pbts_cmd_peer_list(int argc, char **argv) {
     } else {
         size_t i;
         json_t *torrent;
-        json_array_foreach(torrents, i, torrent) print_torrent(torrent);
+        json_array_foreach(torrents, i, torrent) {
+            print_torrent(torrent);
+        }
     }
     json_decref(answer);
     return code;
@@ -174,7 +176,9 @@ static void print_stats(const json_t *answer) {
     size_t i;
     if (json_object_get(stats, "torrent") != NULL) print_torrent(stats);
     print_rates(stats);
-    json_array_foreach(json_object_get(answer, "peers"), i, peer) print_peer(peer);
+    json_array_foreach(json_object_get(answer, "peers"), i, peer) {
+        print_peer(peer);
+    }
 }
 
 int pbts_cmd_peer_stats(int argc, char **argv) {
