@@ -63,8 +63,8 @@ def raw(*lines, close=False):
     """Lines to the socket as they are; what comes back."""
     with socket.socket(socket.AF_UNIX) as end:
         end.settimeout(10)
-        end.connect(str(SOCKET))
         try:
+            end.connect(str(SOCKET))  # refused while too many wait to be taken
             end.sendall(b"".join(lines))
             if close:
                 end.shutdown(socket.SHUT_WR)
