@@ -54,11 +54,11 @@ static void enter_epoch(pbts_link *link, uint64_t epoch) {
 static void write_cumulative(pbts_link *link, pbts_writer *writer, pbts_moment now) {
     pbts_receipt receipt = receipt_for(link, now);
     pbts_peer_receipt out = { .form = PBTS_FORM_CUMULATIVE, .epoch = receipt.epoch };
-    uint32_t piece;
+    pbts_span waiting = { link->give.waiting, link->set_len };
     enter_epoch(link, receipt.epoch);
-    while (first_waiting(link, &piece)) {
+    for (uint32_t piece = 0; pbts_piece_set_next(waiting, &piece); piece++) {
         pbts_piece_set_add(link->give.sum, piece);
-        pbts_link_give_done(link, piece);
+        pbts_link_give_done(link, piece); /* it waits no more */
     }
     receipt.bitmap = (pbts_span){ link->give.sum, link->set_len };
     pbts_receipt_sign(&out.signature, &receipt, link->terms->secret);
