@@ -11,7 +11,7 @@ RUN ./run --build && strip --strip-unneeded build/bin/pbts-tracker build/bin/pbt
 FROM debian:12-slim
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        ca-certificates libcurl4 libinih1 libjansson4 liblmdb0 libmicrohttpd12 libsecp256k1-1 libssl3 libuv1 \
+        ca-certificates libcurl4 libinih1 libjansson4 liblmdb0 libmicrohttpd12 libsecp256k1-1 libssl3 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 8000 --no-create-home --shell /usr/sbin/nologin pbts \
  && install -d -o pbts -g pbts -m 0700 /data
