@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# build: asan tsan release
+# build: asan tsan
 # timeout: 400
 """One pbts-peer seeds to another: what arrives is compared byte for byte, and the tracker's totals
 are exactly what moved. One file and many, v1, v2 and hybrid, magnet links, every form of receipt,
