@@ -192,10 +192,13 @@ def machine():
             "revision": first_line(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"])}
 
 
+def results_path(name):
+    return os.path.join(ROOT, "bench", "results", f"{datetime.date.today().isoformat()}-{name}.json")
+
+
 def write_results(name, results):
-    folder = os.path.join(ROOT, "bench", "results")
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, f"{datetime.date.today().isoformat()}-{name}.json")
+    path = results_path(name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="ascii") as out:
         json.dump(results, out, indent=1, sort_keys=True)
         out.write("\n")

@@ -26,7 +26,8 @@ set output "figure11-cost-of-forms." . suffix
 set title "CPU seconds that receipts cost, both sides together"
 set xlabel "piece length, KiB"
 set ylabel "CPU seconds per GiB"
-set logscale xy
+set yrange [*:*]
+set xrange [200:2600]
 set xtics (256, 512, 1024, 2048)
 data = "figure11-cost-of-forms.tsv"
 forms = "piece batch session cumulative"

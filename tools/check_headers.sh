@@ -4,10 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compiler=${1:-cc}
-read -ra flags <<<"$(pkg-config --cflags libcrypto lmdb libmicrohttpd libcurl jansson inih libsecp256k1 libuv cmocka)"
+read -ra flags <<<"$(pkg-config --cflags libcrypto lmdb libmicrohttpd gnutls libcurl jansson inih libsecp256k1 libuv cmocka)"
 flags+=(-std=c17 -D_GNU_SOURCE '-DPBTS_VERSION="0"' -Wall -Wextra -Wundef -Wstrict-prototypes
         -Wno-unused-parameter -Werror -fsyntax-only -xc -Iinclude -Isrc -Ibuild/deps/blst/include
-        -Iapps/pbts -Iapps/pbts-peer -Iapps/pbts-tracker -Iapps -Itests/unit -Itests/fuzz)
+        -Iapps/pbts -Iapps/pbts-peer -Iapps/pbts-tracker -Iapps/pbts-kms -Iapps -Itests/unit -Itests/fuzz)
 
 status=0
 while read -r header; do

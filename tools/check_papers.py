@@ -66,7 +66,7 @@ def help_options(text):
 
 
 def help_commands(text):
-    return re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", text, re.M)
+    return re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  +\S", text, re.M)
 
 
 def help_keys(text):

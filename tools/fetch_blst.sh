@@ -11,7 +11,16 @@ stamp=$out/.from-$package
 command -v npm >/dev/null || { echo "fetch_blst: npm is missing; install it, or a system blst with pkg-config" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-(cd "$work" && npm pack --silent "$package" >/dev/null)
+for try in 1 2 3; do
+    if (cd "$work" && npm pack --loglevel=error "$package" >"$work/log" 2>&1); then break; fi
+    if [ "$try" = 3 ]; then
+        cat "$work/log" >&2
+        echo "fetch_blst: npm could not fetch $package; behind a proxy or a private certificate authority" >&2
+        echo "set npm's https-proxy or NODE_EXTRA_CA_CERTS, or install a system blst with pkg-config" >&2
+        exit 1
+    fi
+    sleep $((try * 2))
+done
 tarball=$(echo "$work"/*.tgz)
 found=$(openssl dgst -sha512 -binary "$tarball" | base64 -w0)
 if [ "$found" != "$integrity" ]; then

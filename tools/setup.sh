@@ -24,6 +24,7 @@ pkg-config|cmd:pkg-config
 libssl-dev|pc:libcrypto
 liblmdb-dev|pc:lmdb
 libmicrohttpd-dev|pc:libmicrohttpd
+libgnutls28-dev|pc:gnutls
 libcurl4-openssl-dev|pc:libcurl
 libjansson-dev|pc:jansson
 libinih-dev|pc:inih
@@ -153,9 +154,10 @@ install_missing() {
 
 want=$build_packages
 check=no
+test=no
 for argument; do
     case $argument in
-    --test) want+=$test_packages ;;
+    --test) want+=$test_packages; test=yes ;;
     --check) check=yes ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
@@ -178,3 +180,5 @@ if [ -n "$missing" ]; then
     install_missing
 fi
 if [ $check = no ]; then bash tools/fetch_blst.sh; fi
+# Without them everything else can still be tested; the test of the contracts says what is missing.
+if [ $check = no ] && [ $test = yes ]; then bash tools/fetch_contract_tools.sh || true; fi

@@ -5,6 +5,7 @@ detach, change session or are orphaned are still found. Only marked processes ar
 """
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -15,8 +16,10 @@ from pathlib import Path
 RUN_ID = f"{os.getpid()}-{int(time.time())}"
 GRACE_S = 3.0            # for children of a finished test to go by themselves
 PR_SET_CHILD_SUBREAPER = 36
+BEHIND_NICE = 10         # a tenth of the share of others
 
 _own_children = set()    # pids that subprocess itself waits for
+_behind = set()          # those of them that give way to the others
 _own_lock = threading.Lock()
 
 
@@ -24,6 +27,7 @@ _own_lock = threading.Lock()
 class Outcome:
     code: int = 0
     seconds: float = 0.0
+    processor_seconds: float = 0.0     # of the program and of all that it waited for
     timed_out: bool = False
     left_behind: list = field(default_factory=list)   # command lines of killed survivors
 
@@ -100,8 +104,44 @@ def _end_group(process):
             continue
 
 
-def run(command, log, timeout_s, mark_id, env=None, cwd=None):
-    """Run a command with its output appended to log; kill it and its offspring at the limit."""
+def _ends_within(process, limit_s):
+    """Does it end in time? It is not reaped here, so that /proc still tells what it took."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        return bool(select.select([handle], [], [], limit_s)[0])
+    finally:
+        os.close(handle)
+
+
+def _processor_seconds(pid):
+    """Of a process and of its children that it has waited for."""
+    fields = _read(pid, "stat").rpartition(b") ")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def set_priority(pid, nice):
+    """Of a session that was started here."""
+    try:
+        os.setpriority(os.PRIO_PGRP, pid, nice)
+        # Where sessions are scheduled as groups, priority counts only inside one; this is the group's.
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
+    except OSError:
+        pass        # it has ended, this kernel has no such groups, or only root may raise it again
+
+
+def bring_forward():
+    """Give what runs behind the others its full share again."""
+    with _own_lock:
+        for pid in _behind:
+            set_priority(pid, 0)
+        _behind.clear()
+
+
+def run(command, log, timeout_s, mark_id, env=None, cwd=None, behind=False):
+    """Run a command with its output appended to log; kill it and its offspring at the limit.
+
+    With behind it gets little more than the processor time that the others leave.
+    """
     mark = f"PBTS_TEST_ID={RUN_ID}/{mark_id}"
     full_env = {**os.environ, **(env or {}), "PBTS_TEST_RUN": RUN_ID}
     full_env["PBTS_TEST_ID"] = mark.partition("=")[2]
@@ -112,14 +152,19 @@ def run(command, log, timeout_s, mark_id, env=None, cwd=None):
                                        stderr=subprocess.STDOUT, env=full_env, cwd=cwd,
                                        start_new_session=True)
             _own_children.add(process.pid)
-        try:
-            outcome.code = process.wait(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            outcome.timed_out = True
+            if behind:
+                _behind.add(process.pid)
+                set_priority(process.pid, BEHIND_NICE)
+        outcome.timed_out = not _ends_within(process, timeout_s)
+        outcome.processor_seconds = _processor_seconds(process.pid)
+        if outcome.timed_out:
             _end_group(process)
             outcome.code = -signal.SIGKILL
+        else:
+            outcome.code = process.wait()
         with _own_lock:
             _own_children.discard(process.pid)
+            _behind.discard(process.pid)
     if not outcome.timed_out:
         _wait_until_gone(mark, GRACE_S)
     outcome.left_behind = kill_marked(mark)

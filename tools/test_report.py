@@ -1,21 +1,43 @@
 """Count results and print them; read the results that a test program prints."""
 import re
+import resource
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TAIL_LINES = 40
+SLOWEST = 15      # programs named at the end
+FAILED_LINES = 30     # of what failed at the very end, so that the last 40 lines of all show it
+EVIDENCE_LINES, EVIDENCE_CHARACTERS = 4, 240      # of each of those
 
 # "ok name", "not ok name", "skip name"; TAP's "ok 3 - name" and "ok 3 # SKIP name" as well.
 RESULT = re.compile(r"^(ok|not ok|skip)\b[ :]*(?:\d+\b)?[ -]*(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)\s*$")
+TELLING = re.compile(r"\berror\b|\bERROR\b|Error: |FAILED|warning:|Traceback")
 WORD = {"ok": "pass", "not ok": "fail", "skip": "skip"}
+
+
+def processor_seconds():
+    """What all programs that have ended took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass
 class Result:
     verdict: str      # pass, fail, skip
     name: str
+    evidence: list = field(default_factory=list)      # lines said right after it; else the log's are shown
+
+
+def took(seconds, processor_seconds):
+    return f"{seconds:.1f} s, {processor_seconds:.1f} of processor"
+
+
+def evidence_of(lines):
+    """The few lines of a log that say most: its last errors, else its end."""
+    lines = [line for line in lines if line.strip("= \t")]
+    return ([line for line in lines if TELLING.search(line)] or lines)[-EVIDENCE_LINES:]
 
 
 def parse_results(text):
@@ -28,6 +50,8 @@ def parse_results(text):
             verdict = "skip" if "# SKIP" in line else WORD[hit[1]]
             name = hit[2].replace("# SKIP", "").strip()
             results.append(Result(verdict, name or "unnamed"))
+        elif line.startswith("#") and results and results[-1].verdict == "fail":
+            results[-1].evidence.append(line)
     return results, planned
 
 
@@ -54,21 +78,25 @@ class Report:
     def __init__(self):
         self.count = {"pass": 0, "fail": 0, "skip": 0}
         self.start = time.monotonic()
+        self._taken = []      # (seconds, processor seconds, name) of every program
+        self._failed = []     # (name, evidence) of everything that failed
         self._lock = threading.Lock()
 
     def stage(self, title):
         with self._lock:
-            print(f"\n== {title}  [{time.monotonic() - self.start:.0f} s]", flush=True)
+            print(f"\n== {title}  [{time.monotonic() - self.start:.0f} s, "
+                  f"{processor_seconds():.0f} s of processor]", flush=True)
 
-    def add(self, name, verdict, seconds, log=None, why=""):
+    def add(self, name, verdict, outcome=None, log=None, why=""):
         """One test. For a failure the end of its log is shown."""
         with self._lock:
             self.count[verdict] += 1
-            self._print(verdict, name, f"{seconds:.1f} s", why)
+            self._print(verdict, name, self._note(name, outcome), why)
             if verdict == "fail":
-                self._show(log)
+                lines = self._show(log)
+                self._failed.append((name, ([why] if why else []) + evidence_of(lines)))
 
-    def add_program(self, name, results, seconds, log=None, each=False):
+    def add_program(self, name, results, outcome, log=None, each=False):
         """All tests of one program: one line, or one per test when each is set."""
         with self._lock:
             for result in results:
@@ -76,19 +104,51 @@ class Report:
             bad = [r for r in results if r.verdict == "fail"]
             verdict = "fail" if bad else "skip" if all(
                 r.verdict == "skip" for r in results) else "pass"
-            self._print(verdict, name, f"{len(results)} tests, {seconds:.1f} s")
+            self._print(verdict, name, f"{len(results)} tests, {self._note(name, outcome)}")
             for result in results:
                 if each or result.verdict != "pass":
                     self._print(result.verdict, f"    {result.name}", "")
             if bad:
-                self._show(log)
+                lines = self._show(log)
+                self._failed += [(f"{name}: {r.name}", r.evidence or evidence_of(lines))
+                                 for r in bad]
+
+    def _note(self, name, outcome):
+        if outcome is None:
+            return ""
+        self._taken.append((outcome.seconds, outcome.processor_seconds, name))
+        return took(outcome.seconds, outcome.processor_seconds)
+
+    def slowest(self):
+        """Print what took longest, when that is worth reading."""
+        longest = sorted(self._taken, reverse=True)[:SLOWEST]
+        if len(self._taken) > SLOWEST:
+            print("\nslowest (seconds, of processor):")
+            for seconds, processor, name in longest:
+                print(f"{seconds:7.1f} {processor:7.1f}  {name}")
+
+    def failures(self):
+        """Print each failure once more, shortly: the end of a log is what is read first."""
+        if not self._failed:
+            return
+        print("\nfailed:")
+        each = min(EVIDENCE_LINES, max(0, FAILED_LINES // len(self._failed) - 1))
+        for name, evidence in self._failed[:FAILED_LINES]:
+            print(f"  {name}")
+            for line in evidence[:each]:
+                print(f"    | {line[:EVIDENCE_CHARACTERS]}")
+        if len(self._failed) > FAILED_LINES:
+            print(f"  and {len(self._failed) - FAILED_LINES} more")
 
     def finish(self):
-        """Print the closing line; true when nothing failed."""
+        """Print the closing lines; true when nothing failed."""
+        self.slowest()
+        self.failures()
         line = f"{self.count['pass']} passed, {self.count['fail']} failed"
         if self.count["skip"]:
             line += f", {self.count['skip']} skipped"
-        print(f"\n{time.monotonic() - self.start:.0f} s in all")
+        print(f"\n{time.monotonic() - self.start:.0f} s in all, "
+              f"{processor_seconds():.0f} s of processor")
         print(line, flush=True)
         return self.count["fail"] == 0 and self.count["pass"] > 0
 
@@ -100,10 +160,12 @@ class Report:
 
     @staticmethod
     def _show(log):
+        """Print the end of a log; all of its lines."""
         if log is None or not log.exists():
-            return
+            return []
         lines = log.read_text(errors="replace").splitlines()
         print(f"       ---- {log}" + (f", last {TAIL_LINES} lines" if len(lines) > TAIL_LINES else ""))
         for line in lines[-TAIL_LINES:]:
             print(f"       | {line[:300]}")
         print("       ----", flush=True)
+        return lines

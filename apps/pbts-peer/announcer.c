@@ -15,7 +15,7 @@ typedef struct flight {
     struct flight *next;
     announcer *owner;
     pbts_tracker_turn turn;
-    bool is_home;
+    bool is_home, refused;
     home_asking *asking; /* at most one of these three */
     web_request *http;
     udp_announce *udp;
@@ -49,9 +49,11 @@ static void cancel(flight *f) {
 
 static void failed(flight *f, const char *problem, int32_t retry_in_minutes) {
     announcer *a = f->owner;
-    announce_result result = {
-        .url = f->turn.url, .event = f->turn.event, .problem = problem, .is_home = f->is_home
-    };
+    announce_result result = { .url = f->turn.url,
+                               .event = f->turn.event,
+                               .problem = problem,
+                               .is_home = f->is_home,
+                               .refused = f->refused };
     pbts_trackers_failed(a->trackers, &f->turn, retry_in_minutes, now_of());
     land(f);
     a->config.ended(a->config.host, &result);
@@ -71,6 +73,7 @@ static void answered(flight *f, announce_result *result, uint32_t min_interval_s
 
 static void refused(flight *f, const pbts_announce_answer *answer) {
     char text[512];
+    f->refused = true;
     if (f->is_home) home_refused(f->owner->config.ours);
     (void)snprintf(text, sizeof text, "%.*s", (int)answer->failure.len,
                    (const char *)answer->failure.data);
@@ -209,9 +212,11 @@ static void start(flight *f) {
     }
     f->is_home = is_home == HOME_YES;
     a->config.fill(a->config.host, &announce);
-    announce.event = f->turn.event;
+    bool is_udp = f->turn.url.data[0] == 'u'; /* which has no such event */
+    bool says_paused = announce.event == PBTS_EVENT_PAUSED && !is_udp;
+    if (f->turn.event != PBTS_EVENT_NONE || !says_paused) announce.event = f->turn.event;
     if (announce.event == PBTS_EVENT_STOPPED) announce.numwant = 0;
-    if (f->turn.url.data[0] == 'u') {
+    if (is_udp) {
         send_udp(f, &announce);
     } else {
         send_http(f, &announce);
@@ -269,6 +274,10 @@ void announcer_completed(announcer *a, pbts_moment now) {
 
 void announcer_hurry(announcer *a, pbts_moment now) {
     pbts_trackers_hurry(a->trackers, now);
+}
+
+void announcer_recheck(announcer *a, pbts_moment now) {
+    pbts_trackers_recheck(a->trackers, now);
 }
 
 /* A `started` under way may have counted us already: it is let finish, and `stopped` follows. */

@@ -14,6 +14,7 @@ typedef struct {
     pbts_event event;
     const char *problem; /* NULL: it was answered. May be the tracker's own words */
     bool is_home;        /* it went to the tracker that our key is registered with */
+    bool refused;        /* it answered, and did not want */
     bool new_ticket;
     uint32_t complete, incomplete, peers;
     uint32_t interval_s;
@@ -25,7 +26,8 @@ typedef struct {
     home *ours; /* NULL: no key */
     const pbts_addr *bound;
     uint64_t seed;
-    /* Fill in who and how far we are: all but the event, and what says who we are. */
+    /* Fill in who and how far we are: all but what says who we are, and the event: that may be
+     * PAUSED (BEP 21: we serve what we have and want no more), said when there is no other. */
     void (*fill)(void *host, pbts_announce *announce);
     void (*peer)(void *host, const pbts_addr *addr);
     void (*ended)(void *host, const announce_result *result); /* after its peers */
@@ -42,6 +44,7 @@ void announcer_tick(announcer *a, pbts_moment now);
 /* The rest as in peer/trackers.h. */
 void announcer_completed(announcer *a, pbts_moment now);
 void announcer_hurry(announcer *a, pbts_moment now);
+void announcer_recheck(announcer *a, pbts_moment now);
 /* From now on only `stopped`, where that is due; what is under way may finish. */
 void announcer_stop(announcer *a, pbts_moment now);
 /* Nothing is under way or due now. */

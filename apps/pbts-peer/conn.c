@@ -124,10 +124,22 @@ void conn_close_gently(conn *c, const char *why) {
     engine_pump_later(c->e, c);
 }
 
+void conn_finish(conn *c) {
+    if (c->finished) return;
+    if (c->state != CONN_OPEN || shutdown(c->fd, SHUT_WR) != 0) {
+        conn_close(c, "the torrent is not shared any more");
+        return;
+    }
+    c->finished = true;
+    c->deadline_ms = c->e->now.mono_ms + CONN_FINISH_MS;
+    conn_arm(c, UV_READABLE);
+}
+
 void conn_tick(conn *c) {
     if (c->e->now.mono_ms < c->deadline_ms) return;
     conn_close(c, c->state == CONN_DIALING    ? "no answer"
                   : c->state == CONN_GREETING ? "it does not say what it wants"
+                  : c->finished               ? "it does not hang up"
                                               : "what was queued could not be sent");
 }
 
@@ -153,11 +165,11 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         return;
     }
     if (status < 0) {
-        conn_close(c, uv_strerror(status));
+        conn_lost(c, uv_strerror(status));
         return;
     }
     if (events & UV_WRITABLE) engine_pump_later(c->e, c);
-    if (events & UV_READABLE) conn_readable(c);
+    if (events & UV_READABLE) (void)conn_readable(c);
 }
 
 void conn_arm(conn *c, int events) {

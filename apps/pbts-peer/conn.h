@@ -16,9 +16,12 @@
 enum {
     CONN_DIAL_MS = 10000,
     CONN_GREET_MS = 15000,
-    CONN_CLOSE_MS = 3000, /* for what is queued, when it is to be closed */
+    CONN_FINISH_MS = 2000, /* for the peer to hang up, too */
+    CONN_CLOSE_MS = 3000,  /* for what is queued, when it is to be closed */
     CONN_UNSENT_BYTES = 256 * 1024,
     CONN_WHY_MAX = 120,
+    CONN_LOST_READS_MAX =
+        64, /* of what came before the connection broke: more than a socket holds */
 };
 
 typedef enum { CONN_DIALING, CONN_GREETING, CONN_OPEN, CONN_DEAD } conn_state;
@@ -49,7 +52,8 @@ struct conn {
     uint64_t content_offset_bytes;
     uint32_t content_left, zeros_left;
 
-    bool closing; /* when all is sent */
+    bool closing;  /* when all is sent */
+    bool finished; /* nothing more is sent */
     char why[CONN_WHY_MAX];
     bool pump_queued;
     conn *pump_next;
@@ -61,6 +65,9 @@ void conn_accept(engine *e, int fd, const pbts_addr *addr);
 void conn_close(conn *c, const char *why);
 /* After what is queued. */
 void conn_close_gently(conn *c, const char *why);
+/* Say that nothing more comes, and close it when the peer does, or after a while. What was sent
+ * arrives: a socket that is closed with bytes unread takes back what is under way. */
+void conn_finish(conn *c);
 void conn_tick(conn *c);
 /* Send what there is, as far as the socket takes it. */
 void conn_pump(conn *c);
@@ -69,7 +76,9 @@ void conn_pump(conn *c);
 
 conn *conn_new(engine *e, int fd, const pbts_addr *addr, bool outgoing); /* NULL: fd is closed */
 void conn_arm(conn *c, int events);
-void conn_readable(conn *c);
+bool conn_readable(conn *c); /* false: nothing more is there now, or it was closed */
+/* It broke: take what came before, then close it. */
+void conn_lost(conn *c, const char *why);
 void conn_begin_greeting(conn *c);
 /* Bytes for the greeting, as they came. */
 void conn_greet(conn *c, uint8_t *bytes, size_t len);

@@ -76,10 +76,6 @@ static void open_session(conn *c, const uint8_t *bytes, size_t len) {
 
 /* ---- encryption ---- */
 
-static void fail_greeting(conn *c, const char *why) {
-    conn_close(c, why);
-}
-
 static bool send_greeting(conn *c) {
     pbts_span bytes;
     while (pbts_mse_next_send(c->mse, &bytes)) {
@@ -96,33 +92,6 @@ static void find_owner(conn *c, const uint8_t *infohash) {
     } else {
         c->owner = s;
     }
-}
-
-/* What came with the encrypted handshake goes before what followed it. */
-static void finish_encrypted(conn *c, uint8_t *rest, size_t rest_len) {
-    pbts_mse_result result;
-    pbts_mse_finish(c->mse, &result);
-    find_owner(c, result.infohash);
-    if (c->state == CONN_DEAD) return;
-    c->encrypted = result.method == PBTS_MSE_RC4;
-    if (c->encrypted) {
-        c->incoming = result.incoming;
-        c->outgoing_cipher = result.outgoing;
-        pbts_rc4_crypt(&c->incoming, rest, rest, rest_len);
-    }
-    pbts_span initial = pbts_mse_initial(c->mse);
-    uint8_t *all = malloc(initial.len + rest_len + 1);
-    if (all == NULL) {
-        conn_close(c, "out of memory");
-        return;
-    }
-    if (initial.len > 0) memcpy(all, initial.data, initial.len);
-    memcpy(all + initial.len, rest, rest_len);
-    size_t len = initial.len + rest_len;
-    pbts_mse_free(c->mse);
-    c->mse = NULL;
-    open_session(c, all, len);
-    free(all);
 }
 
 /* An unencrypted handshake: its first 48 bytes name the torrent. */
@@ -153,7 +122,9 @@ static void greet_plain(conn *c, const uint8_t *bytes, size_t len) {
     if (c->state != CONN_DEAD) open_session(c, bytes, len);
 }
 
-static void finish_plain(conn *c, const uint8_t *rest, size_t rest_len) {
+/* What came with the encrypted handshake goes before what followed it. */
+static void finish_greeting(conn *c, const uint8_t *rest, size_t rest_len,
+                            void (*then)(conn *c, const uint8_t *bytes, size_t len)) {
     pbts_span initial = pbts_mse_initial(c->mse);
     uint8_t *all = malloc(initial.len + rest_len + 1);
     if (all == NULL) {
@@ -165,8 +136,22 @@ static void finish_plain(conn *c, const uint8_t *rest, size_t rest_len) {
     size_t len = initial.len + rest_len;
     pbts_mse_free(c->mse);
     c->mse = NULL;
-    greet_plain(c, all, len);
+    then(c, all, len);
     free(all);
+}
+
+static void finish_encrypted(conn *c, uint8_t *rest, size_t rest_len) {
+    pbts_mse_result result;
+    pbts_mse_finish(c->mse, &result);
+    find_owner(c, result.infohash);
+    if (c->state == CONN_DEAD) return;
+    c->encrypted = result.method == PBTS_MSE_RC4;
+    if (c->encrypted) {
+        c->incoming = result.incoming;
+        c->outgoing_cipher = result.outgoing;
+        pbts_rc4_crypt(&c->incoming, rest, rest, rest_len);
+    }
+    finish_greeting(c, rest, rest_len, open_session);
 }
 
 void conn_greet(conn *c, uint8_t *bytes, size_t len) {
@@ -177,14 +162,14 @@ void conn_greet(conn *c, uint8_t *bytes, size_t len) {
     }
     pbts_status status = pbts_mse_receive(c->mse, &used, (pbts_span){ bytes, len });
     if (status != PBTS_OK) {
-        fail_greeting(c, pbts_status_text(status));
+        conn_close(c, pbts_status_text(status));
         return;
     }
     if (!send_greeting(c)) return;
     switch (pbts_mse_state_of(c->mse)) {
     case PBTS_MSE_DONE: finish_encrypted(c, bytes + used, len - used); break;
-    case PBTS_MSE_LEGACY: finish_plain(c, bytes + used, len - used); break;
-    case PBTS_MSE_FAILED: fail_greeting(c, "no encryption in common"); break;
+    case PBTS_MSE_LEGACY: finish_greeting(c, bytes + used, len - used, greet_plain); break;
+    case PBTS_MSE_FAILED: conn_close(c, "no encryption in common"); break;
     case PBTS_MSE_WAITING: break;
     }
 }
@@ -235,7 +220,8 @@ void conn_dial(share *s, const pbts_addr *addr, bool encrypted) {
 }
 
 static bool begin_encryption(conn *c) {
-    const pbts_mse_torrent torrent = pbts_mse_torrent_of(c->owner->infohash);
+    const uint8_t *infohash = pbts_session_dial_infohash(c->owner->session, &c->addr);
+    const pbts_mse_torrent torrent = pbts_mse_torrent_of(infohash);
     c->mse_torrents = malloc(sizeof torrent);
     if (c->mse_torrents == NULL) return false;
     c->mse_torrents[0] = torrent;
@@ -263,17 +249,29 @@ static bool begin_responding(conn *c) {
     engine *e = c->e;
     size_t count = 0;
     set_methods(c);
-    c->mse_torrents = malloc((e->share_count + 1) * sizeof *c->mse_torrents);
+    c->mse_torrents = malloc((2 * e->share_count + 1) * sizeof *c->mse_torrents);
     if (c->mse_torrents == NULL) return false;
     for (const share *s = e->shares; s != NULL; s = s->next) {
+        const uint8_t *other = share_other_infohash(s);
         c->mse_torrents[count++] = pbts_mse_torrent_of(s->infohash);
+        if (other != NULL) c->mse_torrents[count++] = pbts_mse_torrent_of(other);
     }
     return pbts_mse_new_responder(&c->mse, &c->mse_config, c->mse_torrents, count) == PBTS_OK;
 }
 
+/* Of those that have not said what they want the one that had most time for it: who is silent, on
+ * however many connections, keeps nobody out that speaks. */
+static void close_oldest_greeting(engine *e) {
+    conn *oldest = NULL;
+    for (conn *c = e->conns; c != NULL; c = c->next) { /* the newest first */
+        if (c->state == CONN_GREETING && !c->outgoing) oldest = c;
+    }
+    if (oldest != NULL) conn_close(oldest, "it does not say what it wants, and others wait");
+}
+
 void conn_accept(engine *e, int fd, const pbts_addr *addr) {
-    if (e->state != ENGINE_RUNNING || e->conn_count >= e->set.connections_max ||
-        e->greeting_count >= ENGINE_GREETINGS_MAX) {
+    if (e->greeting_count >= ENGINE_GREETINGS_MAX) close_oldest_greeting(e);
+    if (e->state != ENGINE_RUNNING || e->conn_count >= e->set.connections_max) {
         (void)close(fd);
         return;
     }

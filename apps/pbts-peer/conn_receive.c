@@ -64,26 +64,35 @@ void conn_take(conn *c, const uint8_t *bytes, size_t len) {
     if (!keep(c, bytes + at, len - at)) conn_close(c, "out of memory");
 }
 
-void conn_readable(conn *c) {
+bool conn_readable(conn *c) {
     uint8_t *input = c->e->input;
     size_t kept = c->kept_len;
-    if (c->state == CONN_DEAD) return;
+    if (c->state == CONN_DEAD) return false;
     if (kept > PBTS_SESSION_INPUT_MAX) {
         conn_close(c, "a message without an end");
-        return;
+        return false;
     }
     if (kept > 0) memcpy(input, c->kept, kept);
     ssize_t got = recv(c->fd, input + kept, ENGINE_RECEIVE_BYTES, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (got <= 0) {
         conn_close(c, got == 0 ? "the peer closed it" : strerror(errno));
-        return;
+        return false;
     }
     c->kept_len = 0;
     if (c->state == CONN_GREETING) {
         conn_greet(c, input, kept + (size_t)got);
-        return;
+        return true;
     }
     if (c->encrypted) pbts_rc4_crypt(&c->incoming, input + kept, input + kept, (size_t)got);
     conn_take(c, input, kept + (size_t)got);
+    return true;
+}
+
+/* Nothing can be sent any more, but what came before is there still: its last receipts. */
+void conn_lost(conn *c, const char *why) {
+    for (int i = 0; c->state == CONN_OPEN && i < CONN_LOST_READS_MAX; i++) {
+        if (!conn_readable(c)) break;
+    }
+    conn_close(c, why);
 }

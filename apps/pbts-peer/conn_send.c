@@ -39,7 +39,7 @@ static bool socket_failed(conn *c, int error) {
     if (would_block(error)) {
         conn_arm(c, UV_READABLE | UV_WRITABLE);
     } else {
-        conn_close(c, strerror(error));
+        conn_lost(c, strerror(error));
     }
     return false;
 }
@@ -128,9 +128,9 @@ static bool gather(conn *c, size_t *len) {
                                                          c->closing ? 0 : block_limit(e), e->now)) {
         memcpy(e->output + *len, send.bytes.data, send.bytes.len);
         *len += send.bytes.len;
-        if (send.block_bytes == 0) continue;
+        if (send.block_bytes + send.pad_bytes == 0) continue;
         uint64_t offset_bytes = pbts_piece_offset(s->meta, send.piece) + send.offset_bytes;
-        bucket_take(&e->up, send.block_bytes);
+        bucket_take(&e->up, send.block_bytes + send.pad_bytes);
         if (c->encrypted) {
             if (!read_block(c, len, offset_bytes, &send)) return false;
             break;
@@ -150,7 +150,7 @@ static bool send_gathered(conn *c, size_t len) {
     ssize_t sent = send(c->fd, output, len,
                         MSG_NOSIGNAL | (c->content_left + c->zeros_left > 0 ? MSG_MORE : 0));
     if (sent < 0 && !would_block(errno)) {
-        conn_close(c, strerror(errno));
+        conn_lost(c, strerror(errno));
         return false;
     }
     size_t at = sent > 0 ? (size_t)sent : 0;
@@ -171,7 +171,8 @@ static void nothing_to_send(conn *c) {
 
 void conn_pump(conn *c) {
     size_t turn = 0, len;
-    if (c->state == CONN_DEAD || c->state == CONN_DIALING || !conn_flush(c)) return;
+    if (c->state == CONN_DEAD || c->state == CONN_DIALING || c->finished) return;
+    if (!conn_flush(c)) return;
     if (c->state == CONN_GREETING) {
         conn_arm(c, UV_READABLE);
         return;
@@ -182,7 +183,7 @@ void conn_pump(conn *c) {
             nothing_to_send(c);
             return;
         }
-        turn += len + c->content_left;
+        turn += len + c->content_left + c->zeros_left;
         if (!send_gathered(c, len)) return;
     }
     conn_arm(c, UV_READABLE | UV_WRITABLE); /* the others first */

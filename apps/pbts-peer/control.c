@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "codec/text.h"
+#include "control_parts.h"
 #include "exit_codes.h"
 #include "peer/control_path.h"
 #include "reporter.h"
@@ -20,21 +21,13 @@
 #include "status_line.h"
 #include "tell.h"
 
-typedef struct {
-    uv_pipe_t pipe;
-    control *owner;
-    char line[CONTROL_LINE_MAX];
-    size_t len;
-    bool is_open;
-} client;
-
 struct control {
     engine *e;
     uv_pipe_t server;
     char path[PATH_MAX];
     bool listens;
     unsigned client_count, handles; /* handles: not closed yet; the last one frees */
-    client *clients[CONTROL_CLIENTS_MAX];
+    control_client *clients[CONTROL_CLIENTS_MAX];
 };
 
 /* ---- what was added ---- */
@@ -102,7 +95,7 @@ static void add_all_noted(engine *e) {
 
 /* ---- requests ---- */
 
-static json_t *refuse(const char *why) {
+json_t *control_refuse(const char *why) {
     json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", why);
     return answer != NULL ? answer : json_pack("{s:b, s:s}", "ok", 0, "error", "no such thing");
 }
@@ -117,7 +110,8 @@ static share *find_named(const engine *e, const json_t *request) {
     return engine_find(e, infohash);
 }
 
-static json_t *do_list(engine *e, const json_t *request) {
+static json_t *do_list(engine *e, const json_t *request, control_client *from) {
+    (void)from;
     json_t *list = json_array();
     (void)request;
     for (const share *s = e->shares; s != NULL; s = s->next) {
@@ -126,20 +120,26 @@ static json_t *do_list(engine *e, const json_t *request) {
     return json_pack("{s:b, s:o}", "ok", 1, "torrents", list);
 }
 
-static json_t *do_add(engine *e, const json_t *request) {
+static json_t *do_add(engine *e, const json_t *request, control_client *from) {
+    (void)from;
     char problem[ENGINE_PROBLEM_MAX], path[PATH_MAX];
     const char *source = json_string_value(json_object_get(request, "source"));
     const char *dir = json_string_value(json_object_get(request, "dir"));
-    if (source == NULL) return refuse("\"source\" is missing: a .torrent's path or a magnet link");
+    if (e->set.dht_only) {
+        return control_refuse("this daemon is a node of the DHT and shares nothing: --dht-only");
+    }
+    if (source == NULL)
+        return control_refuse("\"source\" is missing: a .torrent's path or a magnet link");
     share *s = engine_add(e, problem, source, dir);
-    if (s == NULL) return refuse(problem);
+    if (s == NULL) return control_refuse(problem);
     note_added(e, s, keep_torrent(e, s, path, source));
     return json_pack("{s:b, s:s}", "ok", 1, "torrent", s->hex);
 }
 
-static json_t *do_remove(engine *e, const json_t *request) {
+static json_t *do_remove(engine *e, const json_t *request, control_client *from) {
+    (void)from;
     share *s = find_named(e, request);
-    if (s == NULL) return refuse("no such torrent is shared here");
+    if (s == NULL) return control_refuse("no such torrent is shared here");
     forget_added(e, s);
     engine_remove(s);
     return json_pack("{s:b}", "ok", 1);
@@ -176,38 +176,50 @@ static json_t *peers_json(const share *s) {
     return list;
 }
 
-static json_t *do_stats(engine *e, const json_t *request) {
+static json_t *do_stats(engine *e, const json_t *request, control_client *from) {
+    (void)from;
     if (json_object_get(request, "torrent") == NULL) {
         return json_pack("{s:b, s:o}", "ok", 1, "stats", status_json(e));
     }
     const share *s = find_named(e, request);
-    if (s == NULL) return refuse("no such torrent is shared here");
+    if (s == NULL) return control_refuse("no such torrent is shared here");
     return json_pack("{s:b, s:o, s:o}", "ok", 1, "stats", share_json(s), "peers", peers_json(s));
 }
 
-static json_t *do_stop(engine *e, const json_t *request) {
+static json_t *do_stop(engine *e, const json_t *request, control_client *from) {
+    (void)from;
     (void)request;
     engine_stop(e, PBTS_EXIT_OK);
     return json_pack("{s:b}", "ok", 1);
 }
 
-static json_t *answer_line(engine *e, const char *line, size_t len) {
+/* NULL: it comes later, or there is no memory. */
+static json_t *answer_line(control_client *from, size_t len) {
+    engine *e = from->owner->e;
     static const struct {
         const char *word;
-        json_t *(*run)(engine *e, const json_t *request);
+        json_t *(*run)(engine *e, const json_t *request, control_client *from);
     } VERBS[] = { { "list", do_list },
                   { "add", do_add },
                   { "remove", do_remove },
                   { "stats", do_stats },
-                  { "stop", do_stop } };
-    json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+                  { "stop", do_stop },
+                  { "dht", control_dht_status },
+                  { "dht_lookup", control_dht_lookup },
+                  { "dht_announce", control_dht_announce } };
+    json_t *request = json_loadb(from->line, len, JSON_REJECT_DUPLICATES, NULL);
     const char *word = json_string_value(json_object_get(request, "do"));
     json_t *answer = NULL;
+    bool known = false;
     for (size_t i = 0; word != NULL && i < sizeof VERBS / sizeof VERBS[0]; i++) {
-        if (strcmp(word, VERBS[i].word) == 0) answer = VERBS[i].run(e, request);
+        if (strcmp(word, VERBS[i].word) != 0) continue;
+        known = true;
+        answer = VERBS[i].run(e, request, from);
     }
     json_decref(request);
-    return answer != NULL ? answer : refuse("\"do\" is one of list, add, remove, stats, stop");
+    if (answer != NULL || known) return answer;
+    return control_refuse(
+        "\"do\" is one of list, add, remove, stats, stop, dht, dht_lookup, dht_announce");
 }
 
 /* ---- connections ---- */
@@ -217,16 +229,18 @@ static void release(control *c) {
 }
 
 static void on_client_closed(uv_handle_t *handle) {
-    client *from = handle->data;
+    control_client *from = handle->data;
     control *c = from->owner;
     free(from);
     release(c);
 }
 
-static void close_client(client *from) {
+static void close_client(control_client *from) {
     control *c = from->owner;
     if (!from->is_open) return;
     from->is_open = false;
+    control_dht_forget(c->e, from->waits_for);
+    from->waits_for = NULL;
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
         if (c->clients[i] == from) c->clients[i] = NULL;
     }
@@ -246,7 +260,7 @@ static void on_written(uv_write_t *request, int status) {
     free(r);
 }
 
-static void send_json(client *from, json_t *take) {
+static void send_json(control_client *from, json_t *take) {
     reply *r = calloc(1, sizeof *r);
     char *text = take == NULL ? NULL : json_dumps(take, JSON_COMPACT);
     json_decref(take);
@@ -265,25 +279,31 @@ static void send_json(client *from, json_t *take) {
     close_client(from);
 }
 
-static void take_lines(client *from) {
+static void take_lines(control_client *from) {
     char *end;
-    engine *e = from->owner->e;
-    while (from->is_open && (end = memchr(from->line, '\n', from->len)) != NULL) {
+    while (from->is_open && from->waits_for == NULL &&
+           (end = memchr(from->line, '\n', from->len)) != NULL) {
         size_t used = (size_t)(end - from->line) + 1;
-        send_json(from, answer_line(e, from->line, used - 1));
+        json_t *answer = answer_line(from, used - 1);
         from->len -= used;
         memmove(from->line, from->line + used, from->len);
+        if (from->waits_for == NULL) send_json(from, answer);
     }
 }
 
+void control_answer_later(control_client *from, json_t *take) {
+    send_json(from, take);
+    take_lines(from);
+}
+
 static void on_room(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
-    client *from = handle->data;
+    control_client *from = handle->data;
     (void)size;
     *buffer = uv_buf_init(from->line + from->len, (unsigned)(sizeof from->line - from->len));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
-    client *from = stream->data;
+    control_client *from = stream->data;
     (void)buffer;
     engine_touch(from->owner->e);
     if (got < 0) {
@@ -306,7 +326,7 @@ static bool is_same_user(uv_pipe_t *pipe) {
 
 static void on_connection(uv_stream_t *server, int status) {
     control *c = server->data;
-    client *from = status < 0 ? NULL : calloc(1, sizeof *from);
+    control_client *from = status < 0 ? NULL : calloc(1, sizeof *from);
     if (from == NULL) return;
     from->owner = c;
     from->pipe.data = from;
@@ -346,7 +366,9 @@ static int listen_at(control *c) {
             return say_fail(PBTS_EXIT_IO, "%s: is there already and no socket", c->path);
         }
         if (is_alive(c->path)) {
-            return say_fail(PBTS_EXIT_IO, "%s: a daemon listens there already", c->path);
+            return say_fail(PBTS_EXIT_IO,
+                            "%s: a daemon listens there already; give each its own --control PATH",
+                            c->path);
         }
         (void)unlink(c->path);
     }
@@ -378,7 +400,7 @@ int control_start(engine *e) {
     int code = listen_at(c);
     if (code != PBTS_EXIT_OK) return code;
     tell("control", json_pack("{s:s}", "path", c->path), "\"pbts peer\" reaches it at %s", c->path);
-    add_all_noted(e);
+    if (!e->set.dht_only) add_all_noted(e);
     return PBTS_EXIT_OK;
 }
 

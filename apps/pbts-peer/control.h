@@ -5,6 +5,9 @@
  *   {"do": "add", "source": S, "dir": D?}          -> {"ok": true, "torrent": infohash}
  *   {"do": "remove", "torrent": infohash}          -> {"ok": true}; the files stay
  *   {"do": "stats", "torrent": infohash?}          -> {"ok": true, "stats": {...}, "peers": [...]}
+ *   {"do": "dht"}                                  -> {"ok": true, "dht": {...} or null}
+ *   {"do": "dht_lookup", "torrent" or "secret": X} -> {"ok": true, "peers": [...], ...}, later
+ *   {"do": "dht_announce", "torrent": infohash}    -> {"ok": true, "stored": nodes, ...}, later
  *   {"do": "stop"}                                 -> {"ok": true}
  *   anything that fails                            -> {"ok": false, "error": sentence}
  *

@@ -7,17 +7,20 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/secret.h"
+#include "base/secret_memory.h"
 #include "conn.h"
 #include "control.h"
+#include "dht_node.h"
 #include "engine_parts.h"
 #include "exit_codes.h"
 #include "net/clock.h"
+#include "outage_watch.h"
 #include "reporter.h"
 #include "say.h"
 #include "share.h"
 #include "state.h"
 #include "status_line.h"
+#include "taken_file.h"
 #include "tell.h"
 
 void engine_touch(engine *e) {
@@ -83,9 +86,15 @@ void engine_share_limits(engine *e) {
     uint64_t each = e->set.down_bytes_per_s / downloading;
     if (e->set.down_bytes_per_s > 0 && each == 0) each = 1;
     for (share *s = e->shares; s != NULL; s = s->next) {
-        if (s->session == NULL || s->finished || s->paused) continue;
-        pbts_session_set_download_limit(s->session, each, e->now);
+        if (s->session == NULL || s->finished) continue;
+        pbts_session_set_open_bytes(s->session, e->set.memory_bytes / downloading, e->now);
+        if (!s->paused) pbts_session_set_download_limit(s->session, each, e->now);
     }
+}
+
+void engine_make_room(engine *e, uint64_t bytes) {
+    if (e->buffer_bytes + bytes <= e->set.memory_bytes) return;
+    for (share *s = e->shares; s != NULL; s = s->next) pool_clear(&s->pieces);
 }
 
 /* ---- the end ---- */
@@ -112,9 +121,19 @@ static void close_all_conns(engine *e) {
     while (e->conns != NULL) conn_close(e->conns, "the program ends");
 }
 
+static void begin_parting(engine *e) {
+    conn *next;
+    e->state = ENGINE_PARTING;
+    for (conn *c = e->conns; c != NULL; c = next) {
+        next = c->next;
+        conn_finish(c);
+    }
+}
+
 /* Peers have gone: report, tell trackers, save. */
 static void begin_closing(engine *e) {
     e->state = ENGINE_CLOSING;
+    e->closing_ms = e->now.mono_ms;
     close_all_conns(e);
     for (share *s = e->shares; s != NULL; s = s->next) {
         share_settle(s);
@@ -127,14 +146,15 @@ static void begin_closing(engine *e) {
 static bool trackers_are_told(engine *e) {
     bool told = true;
     for (share *s = e->shares; s != NULL; s = s->next) {
-        announcer_tick(s->announces, e->now);
-        if (!announcer_is_idle(s->announces, e->now)) {
-            told = false;
-            continue;
-        }
-        announcer_stop(s->announces, e->now);
-        announcer_tick(s->announces, e->now);
-        if (!announcer_is_idle(s->announces, e->now)) told = false;
+        if (!share_announce_end(s)) told = false;
+    }
+    return told;
+}
+
+static bool dht_is_told(engine *e) {
+    bool told = true;
+    for (share *s = e->shares; s != NULL; s = s->next) {
+        if (!share_dht_stop(s)) told = false;
     }
     return told;
 }
@@ -150,10 +170,12 @@ static bool is_saved(engine *e) {
 
 static void go_on_stopping(engine *e) {
     bool late = e->now.mono_ms >= e->stop_deadline_ms;
-    if (e->state == ENGINE_STOPPING && (late || all_have_left(e))) begin_closing(e);
+    if (e->state == ENGINE_STOPPING && (late || all_have_left(e))) begin_parting(e);
+    if (e->state == ENGINE_PARTING && (late || e->conns == NULL)) begin_closing(e);
     if (e->state != ENGINE_CLOSING) return;
     bool reported = e->reports == NULL || reporter_is_idle(e->reports);
     bool told = trackers_are_told(e);
+    if (!dht_is_told(e) && e->now.mono_ms - e->closing_ms < ENGINE_DHT_STOP_MS) told = false;
     if (!late && !(reported && told && is_saved(e))) return;
     e->state = ENGINE_OVER;
     uv_stop(&e->loop);
@@ -182,14 +204,18 @@ static void on_tick(uv_timer_t *timer) {
     }
     water_the_thirsty(e);
     if (e->state == ENGINE_RUNNING) {
+        engine_listen_again(e);
         for (share *s = e->shares; s != NULL; s = s->next) share_tick(s);
         engine_sweep(e);
         engine_look(e);
     } else {
-        for (share *s = e->shares; s != NULL; s = s->next) share_settle(s);
+        for (share *s = e->shares; s != NULL; s = s->next) share_tick_session(s);
     }
     if (e->journal != NULL) journal_file_tick(e->journal, &e->worker, e->now.mono_ms);
     if (e->reports != NULL) reporter_tick(e->reports);
+    taken_file_tick(e->taken, e);
+    dht_node_tick(e->dht);
+    if (e->state == ENGINE_RUNNING) outage_watch_tick(e);
     status_line_tick(e);
     pump_all(e);
     if (e->state != ENGINE_RUNNING) go_on_stopping(e);
@@ -225,12 +251,22 @@ static void set_peer_id(engine *e) {
     }
 }
 
+static int check_ca(const engine *e) {
+    const char *problem = e->set.ca == NULL ? NULL : web_ca_problem(e->set.ca);
+    if (problem == NULL) return PBTS_EXIT_OK;
+    return say_fail(PBTS_EXIT_IO, "--ca %s: %s", e->set.ca, problem);
+}
+
 static int open_key(engine *e) {
+    bool locked = false;
     if (e->set.key == NULL) return PBTS_EXIT_OK;
-    int code = keyfile_load_registered(&e->key, e->set.key);
+    e->key = pbts_secret_new(sizeof *e->key, &locked);
+    if (e->key == NULL) return say_no_memory();
+    if (!locked) tell("key_not_locked", NULL, "the key may be swapped out: raise ulimit -l");
+    int code = keyfile_load_registered(e->key, e->set.key);
     if (code != PBTS_EXIT_OK) return code;
     e->has_key = true;
-    if (!e->key.has_iid) {
+    if (!e->key->has_iid) {
         return say_fail(PBTS_EXIT_REFUSED,
                         "%s: names no instance; register the key with this version of pbts",
                         e->set.key);
@@ -244,8 +280,8 @@ static int set_terms(engine *e) {
     e->terms = (pbts_link_terms){
         .mem = pbts_mem_system(),
         .random = pbts_random_system(),
-        .secret = &e->key.secret,
-        .key = e->key.key,
+        .secret = &e->key->secret,
+        .key = e->key->key,
         .forms_taken = 1u << PBTS_FORM_PIECE | 1u << PBTS_FORM_CUMULATIVE | 1u << PBTS_FORM_BATCH |
                        1u << PBTS_FORM_SESSION,
         .form_given = set->form,
@@ -257,17 +293,18 @@ static int set_terms(engine *e) {
         .receipts_required = true,
         .book = e->book,
     };
-    e->ours = home_new(&e->key, &e->terms, set->state, set->tracker);
+    e->ours = home_new(e->key, &e->terms, set->state, set->tracker);
     if (e->ours == NULL) return say_no_memory();
     if (set->tracker != NULL && home_base(e->ours)[0] == '\0') {
         return say_fail(PBTS_EXIT_USAGE, "--tracker \"%s\": http://HOST:PORT or https://HOST:PORT",
                         set->tracker);
     }
     if (!set->receipts) return PBTS_EXIT_OK;
-    int code = journal_file_open(&e->journal, set->state, &e->key.key);
+    int code = journal_file_open(&e->journal, set->state, &e->key->key);
     if (code != PBTS_EXIT_OK) return code;
     e->reports = reporter_new(e);
-    return e->reports == NULL ? say_no_memory() : PBTS_EXIT_OK;
+    e->taken = taken_file_open(e);
+    return e->reports == NULL || e->taken == NULL ? say_no_memory() : PBTS_EXIT_OK;
 }
 
 static int open_state(engine *e) {
@@ -302,6 +339,24 @@ static int start_loop(engine *e) {
     return e->net == NULL ? say_no_memory() : PBTS_EXIT_OK;
 }
 
+/* Its membership, and nodes to begin with, may be in a .torrent of the tracker's. */
+static int begin_dht(engine *e) {
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    if (e->set.dht_member != NULL) {
+        int error = state_read(&bytes, &len, e->set.dht_member, PBTS_METAINFO_LEN_MAX);
+        if (error != 0) {
+            return say_fail(PBTS_EXIT_IO, "--dht-member %s: %s", e->set.dht_member,
+                            strerror(error));
+        }
+        home_take_fallback(e->ours, (pbts_span){ bytes, len }, e->now.unix_s);
+    }
+    int code = dht_node_new(&e->dht, e);
+    if (bytes != NULL) dht_cache_meet(e->dht, (pbts_span){ bytes, len });
+    free(bytes);
+    return code;
+}
+
 static int start(engine *e) {
     uint64_t seed;
     if (pbts_random_fill(pbts_random_system(), (uint8_t *)&seed, sizeof seed) != PBTS_OK) {
@@ -310,15 +365,18 @@ static int start(engine *e) {
     e->prng = pbts_prng_seeded(seed);
     set_peer_id(e);
     raise_file_limit();
+    e->open_budget.max_bytes = e->set.memory_bytes;
     e->up = bucket_new(e->set.up_bytes_per_s, pbts_clock_mono_us());
     e->input = malloc(ENGINE_INPUT_BYTES);
     e->output = malloc(ENGINE_OUTPUT_BYTES);
     if (e->input == NULL || e->output == NULL) return say_no_memory();
-    int code = open_state(e);
+    int code = check_ca(e);
+    if (code == PBTS_EXIT_OK) code = open_state(e);
     if (code == PBTS_EXIT_OK) code = open_key(e);
     if (code == PBTS_EXIT_OK) code = start_loop(e);
     if (code == PBTS_EXIT_OK && e->has_key) code = set_terms(e);
     if (code == PBTS_EXIT_OK) code = engine_listen(e);
+    if (code == PBTS_EXIT_OK && e->set.dht) code = begin_dht(e);
     return code;
 }
 
@@ -326,7 +384,9 @@ static int start(engine *e) {
 
 share *engine_find(const engine *e, const uint8_t infohash[static PBTS_INFOHASH_LEN]) {
     for (share *s = e->shares; s != NULL; s = s->next) {
+        const uint8_t *other = share_other_infohash(s);
         if (memcmp(s->infohash, infohash, PBTS_INFOHASH_LEN) == 0) return s;
+        if (other != NULL && memcmp(other, infohash, PBTS_INFOHASH_LEN) == 0) return s;
     }
     return NULL;
 }
@@ -355,11 +415,13 @@ static void free_all(engine *e) {
         e->shares = s->next;
         share_free(s);
     }
+    dht_node_free(e->dht);
     reporter_free(e->reports);
+    taken_file_close(e->taken, e);
     journal_file_close(e->journal);
     home_free(e->ours);
     pbts_book_free(e->book);
-    keyfile_wipe(&e->key);
+    pbts_secret_free(e->key);
     free(e->input);
     free(e->output);
 }
@@ -376,6 +438,7 @@ static void finish(engine *e) {
         e->shares = s->next;
         share_free(s);
     }
+    dht_node_close(e->dht);
     reporter_free(e->reports);
     e->reports = NULL;
     if (e->net != NULL) web_close(e->net);

@@ -14,6 +14,7 @@
 #include "disk.h"
 #include "home.h"
 #include "journal_file.h"
+#include "outage.h"
 #include "peer/book.h"
 #include "peer/session.h"
 #include "settings.h"
@@ -32,6 +33,7 @@ enum {
     ENGINE_LISTENERS_MAX = 2,
     ENGINE_STOP_MS = 15000, /* for goodbyes, announces and the last report; then the end */
     ENGINE_SHARES_MAX = 1000,
+    ENGINE_DHT_STOP_MS = 3000, /* of that, for taking announces back from the DHT */
 };
 
 typedef struct engine engine;
@@ -39,6 +41,8 @@ typedef struct share share;
 typedef struct conn conn;
 typedef struct reporter reporter;
 typedef struct control control;
+typedef struct dht_node dht_node;
+typedef struct taken_file taken_file;
 
 typedef struct {
     uv_poll_t poll;
@@ -46,29 +50,41 @@ typedef struct {
     int fd;
 } listener;
 
-/* Running; then stopping: sessions say goodbye; then closing: receipts are reported, trackers told,
- * everything saved; then over. */
-typedef enum { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_CLOSING, ENGINE_OVER } engine_state;
+/* Running; then stopping: sessions say goodbye and wait for what is owed to them; then parting:
+ * peers hang up; then closing: receipts are reported, trackers told, everything saved; then over.
+ */
+typedef enum {
+    ENGINE_RUNNING,
+    ENGINE_STOPPING,
+    ENGINE_PARTING,
+    ENGINE_CLOSING,
+    ENGINE_OVER
+} engine_state;
 
 struct engine {
     settings set;
     uv_loop_t loop;
     pbts_moment now; /* of the event that is being worked on */
     engine_state state;
-    uint64_t stop_deadline_ms;
+    uint64_t stop_deadline_ms, closing_ms;
     int exit_code;
     uint8_t peer_id[20];
     pbts_prng prng;
 
     bool has_key;
-    keyfile key;
+    keyfile *key; /* in memory of pbts_secret_new */
     pbts_book *book;
     pbts_link_terms terms; /* valid when receipts are formed: has_key and set.receipts */
     home *ours;            /* NULL without a key */
     journal_file *journal; /* NULL when no receipts are formed */
     reporter *reports;     /* likewise */
+    taken_file *taken;     /* likewise */
     web *net;
     disk worker;
+    dht_node *dht; /* NULL: none */
+    outage home_outage;
+    web_request *probe;  /* under way, of outage_watch.c; or NULL */
+    uint64_t gets_heard; /* of the DHT's members, so far */
 
     listener listeners[ENGINE_LISTENERS_MAX];
     size_t listener_count;
@@ -81,6 +97,8 @@ struct engine {
     conn *pump_first, **pump_end;       /* have something to send */
     conn *thirsty_first, **thirsty_end; /* wait for the upload limit */
     bucket up;
+    pbts_open_budget open_budget;
+    uint64_t buffer_bytes; /* of pieces, in all pools */
     uint8_t *input, *output;
 
     uv_check_t after_polls;
@@ -114,7 +132,10 @@ share *engine_find(const engine *e, const uint8_t infohash[static PBTS_INFOHASH_
 void engine_pump_later(engine *e, conn *c);
 /* The same once the upload limit allows more. */
 void engine_pump_when_allowed(engine *e, conn *c);
-/* Divide the limit on downloads among those who download. */
+/* Make room for a buffer of a piece: those that are free in any pool go when all together would be
+ * above what pieces may take. */
+void engine_make_room(engine *e, uint64_t bytes);
+/* Divide the limits on downloads and on pieces that are begun among those who download. */
 void engine_share_limits(engine *e);
 
 #endif

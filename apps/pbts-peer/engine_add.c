@@ -84,7 +84,8 @@ static share *add_magnet(engine *e, char problem[static ENGINE_PROBLEM_MAX], con
     share *s = NULL;
     if (status != PBTS_OK) {
         s = fail(problem, text, "is no magnet link of a torrent");
-    } else if (engine_find(e, magnet.has_v1 ? magnet.infohash_v1 : magnet.infohash_v2) != NULL) {
+    } else if ((magnet.has_v1 && engine_find(e, magnet.infohash_v1) != NULL) ||
+               (magnet.has_v2 && engine_find(e, magnet.infohash_v2) != NULL)) {
         s = fail(problem, text, "is here already");
     } else {
         kept_path(path, e, &magnet);
@@ -106,19 +107,33 @@ share *engine_add(engine *e, char problem[static ENGINE_PROBLEM_MAX], const char
 
 /* ---- and out ---- */
 
-/* One step on; true when nothing of it is left to be done. */
-static bool has_gone(engine *e, share *s) {
+/* True when all peers have hung up; late: when none is left. */
+static bool has_parted(engine *e, const share *s, bool late) {
+    bool any = false;
     conn *next;
-    if (!share_has_left(s) && e->now.mono_ms < s->removing_until_ms) return false;
     for (conn *c = e->conns; c != NULL; c = next) {
         next = c->next;
-        if (c->owner == s) conn_close(c, "the torrent was removed");
+        if (c->owner != s) continue;
+        if (late) {
+            conn_close(c, "the torrent was removed");
+        } else {
+            conn_finish(c);
+            any = any || c->state != CONN_DEAD;
+        }
     }
-    share_settle(s);
-    announcer_stop(s->announces, e->now);
-    announcer_tick(s->announces, e->now);
+    return !any;
+}
+
+/* One step on; true when nothing of it is left to be done. */
+static bool has_gone(engine *e, share *s) {
     bool late = e->now.mono_ms >= s->removing_until_ms;
-    return !share_is_busy(s) && (late || announcer_is_idle(s->announces, e->now));
+    if (!s->has_left && !late && !share_has_left(s)) return false;
+    s->has_left = true;
+    if (!has_parted(e, s, late)) return false;
+    share_settle(s);
+    bool told = share_announce_stop(s);
+    if (!share_dht_stop(s)) told = false;
+    return !share_is_busy(s) && (late || told);
 }
 
 void engine_remove(share *s) {

@@ -12,6 +12,12 @@
 
 enum { ACCEPTS_AT_ONCE = 64 };
 
+/* Who waits at the door stays there, and the loop would hear of it again at once. */
+static void wait_a_tick(listener *at) {
+    bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (is_full) (void)uv_poll_stop(&at->poll);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events) {
     listener *at = poll->data;
     (void)events;
@@ -21,7 +27,10 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
         pbts_addr addr;
         int fd = accept4(at->fd, (struct sockaddr *)&from.storage, &from.len,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) return;
+        if (fd < 0) {
+            wait_a_tick(at);
+            return;
+        }
         if (pbts_sockaddr_read_len(&addr, (struct sockaddr *)&from.storage, from.len) == PBTS_OK) {
             conn_accept(at->e, fd, &addr);
         } else {
@@ -88,6 +97,13 @@ int engine_listen(engine *e) {
     }
     return say_fail(PBTS_EXIT_IO, "port %u: %s", first,
                     status == PBTS_IO ? strerror(errno) : pbts_status_text(status));
+}
+
+void engine_listen_again(engine *e) {
+    for (size_t i = 0; i < e->listener_count; i++) {
+        uv_poll_t *poll = &e->listeners[i].poll;
+        if (!uv_is_active((uv_handle_t *)poll)) (void)uv_poll_start(poll, UV_READABLE, on_readable);
+    }
 }
 
 void engine_close_listeners(engine *e) {

@@ -6,6 +6,8 @@
 
 /* Listen where the settings say, the first free port of their range; an exit code. */
 int engine_listen(engine *e);
+/* Once a tick: what paused because the system had no descriptor to give listens on. */
+void engine_listen_again(engine *e);
 void engine_close_listeners(engine *e);
 
 #endif

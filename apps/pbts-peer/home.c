@@ -10,6 +10,7 @@
 #include "origin.h"
 #include "state.h"
 #include "tell.h"
+#include "torrent/fallback.h"
 #include "tracker_api.h"
 #include "wire/peer_pbts.h"
 
@@ -19,6 +20,7 @@ enum {
     TRACKER_ID_LIFE_S = 23 * 3600, /* the tracker gives a day */
     TICKET_OLD_S = 6 * 3600,       /* then it is renewed */
     TICKET_MARGIN_S = 60,
+    CLOCK_SLACK_S = 300,
 };
 
 struct home {
@@ -26,11 +28,16 @@ struct home {
     pbts_link_terms *terms;
     char path[PATH_MAX];
     char base[HOME_BASE_MAX];
-    bool is_sure; /* its /params were seen, now or in an earlier run */
+    bool is_sure;     /* its /params were seen, now or in an earlier run */
+    bool key_is_told; /* by a .torrent only */
     pbts_bls_public tracker_key;
     uint8_t ticket[HOME_TICKET_MAX];
     size_t ticket_len;
     uint64_t ticket_issued, ticket_expires;
+    bool has_membership, has_beacon;
+    pbts_membership membership;
+    uint8_t membership_bytes[PBTS_MEMBERSHIP_LEN]; /* as the terms show it */
+    pbts_epoch_beacon beacon;
     char tracker_id[PBTS_TRACKER_ID_LEN_MAX + 1];
     uint64_t tracker_id_until;
     uint64_t signed_at; /* times of signatures ascend */
@@ -51,7 +58,11 @@ static bool take_key(home *h, const char *text) {
         pbts_bls_public_decode(&point, &key) != PBTS_OK) {
         return false;
     }
-    if (h->terms->has_tracker_key) return memcmp(&key, &h->tracker_key, sizeof key) == 0;
+    bool same = memcmp(&key, &h->tracker_key, sizeof key) == 0;
+    if (h->terms->has_tracker_key && !h->key_is_told) return same;
+    h->key_is_told = false;
+    if (!same) h->has_membership = h->has_beacon = false; /* another's words */
+    if (!same) h->terms->membership = (pbts_span){ NULL, 0 };
     h->tracker_key = key;
     h->terms->tracker_key = point;
     h->terms->has_tracker_key = true;
@@ -80,20 +91,73 @@ static bool take_ticket(home *h, pbts_span bytes) {
     return true;
 }
 
+/* Whether what was signed at `unix_s` stands against something older: not when it comes from a time
+ * at which the tracker's clock was wrong. */
+static bool stands(uint64_t signed_s, uint64_t now_s) {
+    return signed_s <= now_s + CLOCK_SLACK_S;
+}
+
+/* An older one than is known changes nothing: a copied answer takes nothing back. */
+static bool take_membership(home *h, pbts_span bytes, uint64_t now_s) {
+    pbts_membership membership;
+    if (!h->terms->has_tracker_key || pbts_membership_decode(&membership, bytes) != PBTS_OK ||
+        memcmp(&membership.key, &h->key->key, sizeof membership.key) != 0 ||
+        (h->has_membership && membership.issued <= h->membership.issued &&
+         stands(h->membership.issued, now_s)) ||
+        pbts_membership_check(&membership, h->key->iid, &h->terms->tracker_key) != PBTS_OK) {
+        return false;
+    }
+    h->has_membership = true;
+    h->membership = membership;
+    memcpy(h->membership_bytes, bytes.data, bytes.len);
+    h->terms->membership = PBTS_SPAN_OF(h->membership_bytes);
+    return true;
+}
+
+static bool take_beacon(home *h, pbts_span bytes, uint64_t now_s) {
+    pbts_epoch_beacon beacon;
+    if (!h->terms->has_tracker_key || pbts_dht_beacon_decode(&beacon, bytes) != PBTS_OK ||
+        (h->has_beacon && beacon.epoch <= h->beacon.epoch &&
+         stands(h->beacon.epoch * PBTS_EPOCH_SECONDS, now_s)) ||
+        pbts_dht_beacon_check(&beacon, h->key->iid, &h->terms->tracker_key) != PBTS_OK) {
+        return false;
+    }
+    h->has_beacon = true;
+    h->beacon = beacon;
+    return true;
+}
+
+static void take_told_key(home *h, pbts_span key) {
+    pbts_bls_public bytes;
+    if (h->terms->has_tracker_key || key.len != sizeof bytes.bytes) return;
+    memcpy(bytes.bytes, key.data, key.len);
+    if (pbts_bls_public_decode(&h->terms->tracker_key, &bytes) != PBTS_OK) return;
+    h->tracker_key = bytes;
+    h->terms->has_tracker_key = h->key_is_told = true;
+}
+
+/* The base64 text under `name`, decoded into `room`; empty when there is none that fits. */
+static pbts_span kept_bytes(const json_t *kept, const char *name, uint8_t *room, size_t room_len) {
+    size_t len = 0;
+    const char *text = json_string_value(json_object_get(kept, name));
+    bool fits =
+        text != NULL && pbts_base64_decode(room, &len, room_len, pbts_span_text(text)) == PBTS_OK;
+    return (pbts_span){ room, fits ? len : 0 };
+}
+
 static void take_kept(home *h, const json_t *kept) {
-    uint8_t ticket[HOME_TICKET_MAX];
-    size_t len;
-    const char *text = json_string_value(json_object_get(kept, "ticket"));
+    uint8_t bytes[HOME_TICKET_MAX];
     if (!take_key(h, json_string_value(json_object_get(kept, "tracker_key")))) return;
     if (h->base[0] == '\0') {
         (void)take_base(h, json_string_value(json_object_get(kept, "tracker")));
     }
     h->is_sure = true;
-    if (text != NULL &&
-        pbts_base64_decode(ticket, &len, sizeof ticket, pbts_span_text(text)) == PBTS_OK) {
-        (void)take_ticket(h, (pbts_span){ ticket, len });
-    }
+    (void)take_ticket(h, kept_bytes(kept, "ticket", bytes, sizeof bytes));
+    (void)take_membership(h, kept_bytes(kept, "member", bytes, sizeof bytes), 0);
+    (void)take_beacon(h, kept_bytes(kept, "beacon", bytes, sizeof bytes), 0);
 }
+
+static void save(const home *h);
 
 static void load(home *h) {
     uint8_t *bytes;
@@ -105,12 +169,43 @@ static void load(home *h) {
     free(bytes);
 }
 
+void home_take_fallback(home *h, pbts_span torrent, uint64_t unix_s) {
+    pbts_torrent_fallback fallback;
+    if (pbts_torrent_fallback_find(&fallback, torrent) != PBTS_OK ||
+        fallback.iid.len != sizeof h->key->iid ||
+        memcmp(fallback.iid.data, h->key->iid, sizeof h->key->iid) != 0) {
+        return;
+    }
+    take_told_key(h, fallback.tracker_key);
+    bool news = take_membership(h, fallback.membership, unix_s);
+    if (take_beacon(h, fallback.beacon, unix_s)) news = true;
+    if (news && !h->key_is_told) save(h);
+}
+
+/* What is signed, as base64; "" when there is nothing. */
+static void membership_text(char *out, size_t out_len, const home *h) {
+    uint8_t bytes[PBTS_MEMBERSHIP_LEN];
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    if (h->has_membership) pbts_membership_encode(&writer, &h->membership);
+    base64_text(out, out_len, pbts_writer_span(&writer));
+}
+
+static void beacon_text(char *out, size_t out_len, const home *h) {
+    uint8_t bytes[PBTS_DHT_BEACON_LEN];
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    if (h->has_beacon) pbts_dht_beacon_encode(&writer, &h->beacon);
+    base64_text(out, out_len, pbts_writer_span(&writer));
+}
+
 static void save(const home *h) {
-    char key[160], ticket[HOME_TICKET_MAX * 2], text[FILE_MAX];
+    char key[160], ticket[HOME_TICKET_MAX * 2], member[2 * PBTS_MEMBERSHIP_LEN];
+    char beacon[2 * PBTS_DHT_BEACON_LEN], text[FILE_MAX];
     base64_text(key, sizeof key, PBTS_SPAN_OF(h->tracker_key.bytes));
     base64_text(ticket, sizeof ticket, (pbts_span){ h->ticket, h->ticket_len });
-    json_t *kept =
-        json_pack("{s:s, s:s, s:s}", "tracker", h->base, "tracker_key", key, "ticket", ticket);
+    membership_text(member, sizeof member, h);
+    beacon_text(beacon, sizeof beacon, h);
+    json_t *kept = json_pack("{s:s, s:s, s:s, s:s, s:s}", "tracker", h->base, "tracker_key", key,
+                             "ticket", ticket, "member", member, "beacon", beacon);
     size_t len = kept == NULL ? 0 : json_dumpb(kept, text, sizeof text, JSON_INDENT(1));
     json_decref(kept);
     if (len == 0 || len > sizeof text) return;
@@ -128,6 +223,12 @@ home *home_new(const keyfile *key, pbts_link_terms *terms, const char *state, co
     h->key = key;
     h->terms = terms;
     memcpy(terms->iid, key->iid, sizeof terms->iid);
+    /* Anybody's tracker can name our instance, which is no secret; its key it cannot. */
+    if (key->has_tracker_key &&
+        pbts_bls_public_decode(&terms->tracker_key, &key->tracker_key) == PBTS_OK) {
+        h->tracker_key = key->tracker_key;
+        terms->has_tracker_key = true;
+    }
     if (tracker != NULL) (void)take_base(h, tracker);
     hex_text(name, sizeof name, (pbts_span){ key->iid, 8 });
     char file[64];
@@ -153,8 +254,28 @@ bool home_knows_key(const home *h) {
     return h->terms->has_tracker_key;
 }
 
+const pbts_bls_public *home_tracker_key(const home *h) {
+    return &h->tracker_key;
+}
+
 bool home_has_ticket(const home *h, uint64_t unix_s) {
     return h->ticket_len > 0 && h->ticket_expires > unix_s + TICKET_MARGIN_S;
+}
+
+bool home_membership(const home *h, pbts_membership *out) {
+    if (h->has_membership) *out = h->membership;
+    return h->has_membership;
+}
+
+bool home_beacon(const home *h, pbts_epoch_beacon *out) {
+    if (h->has_beacon) *out = h->beacon;
+    return h->has_beacon;
+}
+
+void home_tell_tracker_time(const home *h, uint64_t unix_s) {
+    uint64_t begun_s = h->beacon.epoch * PBTS_EPOCH_SECONDS;
+    if (!h->has_beacon || !stands(begun_s, unix_s)) return;
+    if (begun_s > h->terms->tracker_time_s) h->terms->tracker_time_s = begun_s;
 }
 
 home_answer home_is(const home *h, pbts_span url) {
@@ -254,7 +375,9 @@ void home_ask_cancel(home_asking *asking) {
 static void sign(home *h, pbts_announce *announce, home_room *room, uint64_t unix_s) {
     uint8_t message[PBTS_MESSAGE_MAX];
     pbts_bls_signature signature;
-    h->signed_at = unix_s > h->signed_at ? unix_s : h->signed_at + 1;
+    /* After our clock was ahead the tracker has taken nothing of that time, and would not. */
+    bool ascends = unix_s > h->signed_at || !stands(h->signed_at, unix_s);
+    h->signed_at = ascends ? unix_s : h->signed_at + 1;
     h->sign_next = false;
     pbts_writer writer = pbts_writer_over(message, sizeof message);
     pbts_message_announce(&writer, h->key->iid, &h->key->key, announce->infohash,
@@ -292,9 +415,11 @@ bool home_take(home *h, const pbts_announce_answer *answer, uint64_t unix_s) {
         h->tracker_id[answer->tracker_id.len] = '\0';
         h->tracker_id_until = unix_s + TRACKER_ID_LIFE_S;
     }
-    if (answer->ticket.len == 0 || !take_ticket(h, answer->ticket)) return false;
-    save(h);
-    return true;
+    bool new_ticket = answer->ticket.len > 0 && take_ticket(h, answer->ticket);
+    bool new_membership = take_membership(h, answer->membership, unix_s);
+    bool new_beacon = take_beacon(h, answer->beacon, unix_s);
+    if (new_ticket || new_membership || new_beacon) save(h);
+    return new_ticket;
 }
 
 void home_refused(home *h) {

@@ -1,5 +1,6 @@
-/* home.h - the tracker that a key is registered with: is this it, what is its key, which ticket did
- * it give us. Kept in the state folder, so that a start works while the tracker is away.
+/* home.h - the tracker that a key is registered with: is this it, what is its key, which ticket,
+ * membership and beacon did it give us. Kept in the state folder, so that a start works while the
+ * tracker is away.
  *
  * A tracker is ours when its /params name the instance in the key file. Its key is pinned at the
  * first sight: another one later is not believed.
@@ -11,6 +12,7 @@
 #include "peer/link.h"
 #include "web.h"
 #include "wire/announce_answer.h"
+#include "wire/membership.h"
 
 enum { HOME_BASE_MAX = 512, HOME_TICKET_MAX = 512, HOME_ASKED_MAX = 32 };
 
@@ -24,8 +26,20 @@ void home_free(home *h); /* NULL is a no-op */
 
 /* Its address, such as "http://127.0.0.1:8000"; "" as long as nobody knows. */
 const char *home_base(const home *h);
-bool home_knows_key(const home *h); /* the tracker's: tickets can be checked */
+bool home_knows_key(const home *h);                     /* the tracker's: tickets can be checked */
+const pbts_bls_public *home_tracker_key(const home *h); /* meaningful when it is known */
 bool home_has_ticket(const home *h, uint64_t unix_s);
+/* What the tracker signed for times without it, as it came last; false: nothing yet. They are the
+ * tracker's word once its key is known: what does not verify is not kept. */
+bool home_membership(const home *h, pbts_membership *out);
+bool home_beacon(const home *h, pbts_epoch_beacon *out);
+/* The tracker's time, for links that judge memberships, by the beacon that is kept: there may be no
+ * node that knows a newer one. */
+void home_tell_tracker_time(const home *h, uint64_t unix_s);
+
+/* What a .torrent of our instance brings for times without the tracker. Its tracker key is believed
+ * as its announce URL is: as long as no tracker showed one, and not kept. */
+void home_take_fallback(home *h, pbts_span torrent, uint64_t unix_s);
 
 typedef enum {
     HOME_YES,
@@ -48,7 +62,8 @@ typedef struct {
     char tracker_id[PBTS_TRACKER_ID_LEN_MAX + 1], pk[160], sig[80], time[24];
 } home_room;
 void home_identify(home *h, pbts_announce *announce, home_room *room, uint64_t unix_s);
-/* Take the tracker's id and the ticket out of its answer; true: the ticket is new. */
+/* Take the tracker's id, the ticket, the membership and the beacon out of its answer; true: the
+ * ticket is new. */
 bool home_take(home *h, const pbts_announce_answer *answer, uint64_t unix_s);
 /* It refused: sign the next announce. */
 void home_refused(home *h);

@@ -78,7 +78,10 @@ static int read_file(uint8_t **out, size_t *len, int fd, const char *path) {
         return code;
     }
     if ((uint64_t)info.st_size > JOURNAL_LEN_MAX) {
-        return say_fail(code, "%s: is longer than a journal gets", path);
+        return say_fail(code,
+                        "%s: is longer than a journal gets; it holds receipts, so it is left as it "
+                        "is: move it away to go on without it",
+                        path);
     }
     uint8_t *bytes = malloc((size_t)info.st_size + 1);
     if (bytes == NULL) {
@@ -174,7 +177,8 @@ static int open_nth(journal_file **out, const char *state, const char *key, int 
     return code;
 }
 
-/* Take the receipts of another program that is gone into our own file, then remove its. */
+/* Take the receipts of another program that is gone into our own file, then remove its. What it was
+ * refused waits here and is reported once more, so that it is kept again with the reason. */
 static int adopt(journal_file *j, journal_file *other) {
     pbts_journal_item item;
     pbts_journal_outcome outcome;
@@ -182,7 +186,6 @@ static int adopt(journal_file *j, journal_file *other) {
     uint64_t after = 0;
     while (pbts_journal_next(other->journal, &item, &outcome, &reason, after) == PBTS_OK) {
         after = item.number;
-        if (outcome != PBTS_OUTCOME_WAITING) continue;
         int error = journal_file_add(j, &item.record);
         if (error != 0) return error;
     }

@@ -13,7 +13,8 @@
 #include "peer/report_plan.h"
 
 enum { JOURNAL_FILES_MAX = 16, JOURNAL_SYNC_MS = 1000 };
-#define JOURNAL_LEN_MAX ((size_t)1 << 30)
+/* Above twice what is kept of waiting and refused ones: by then it was rewritten. */
+#define JOURNAL_LEN_MAX ((size_t)2 << 30)
 
 typedef struct journal_file journal_file;
 

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-pool pool_new(size_t buffer_bytes) {
-    return (pool){ .buffer_bytes =
-                       buffer_bytes > sizeof(pool_buffer) ? buffer_bytes : sizeof(pool_buffer) };
+pool pool_new(size_t buffer_bytes, uint64_t *made_bytes) {
+    size_t bytes = buffer_bytes > sizeof(pool_buffer) ? buffer_bytes : sizeof(pool_buffer);
+    return (pool){ .buffer_bytes = bytes, .made_bytes = made_bytes };
 }
 
 uint8_t *pool_take(pool *p) {
@@ -13,6 +13,7 @@ uint8_t *pool_take(pool *p) {
         p->free = buffer->next;
     } else {
         buffer = malloc(p->buffer_bytes);
+        if (buffer != NULL) *p->made_bytes += p->buffer_bytes;
     }
     if (buffer != NULL) p->taken_count++;
     return (uint8_t *)buffer;
@@ -30,6 +31,7 @@ void pool_clear(pool *p) {
     while (p->free != NULL) {
         pool_buffer *next = p->free->next;
         free(p->free);
+        *p->made_bytes -= p->buffer_bytes;
         p->free = next;
     }
 }

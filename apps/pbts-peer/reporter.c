@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/epoch.h"
+#include "outage_watch.h"
+#include "say.h"
 #include "tell.h"
 #include "wire/report.h"
 
@@ -31,6 +33,7 @@ struct reporter {
     struct {
         uint32_t counted, refused, waiting;
         uint64_t credited_bytes, held_bytes;
+        char code[PBTS_JOURNAL_REASON_MAX + 1]; /* why one was refused */
     } round;
     pbts_journal_item items[ITEMS_MAX];
 };
@@ -57,21 +60,21 @@ void reporter_free(reporter *r) {
 
 /* ---- how a round ends ---- */
 
-static void tell_round(reporter *r, const char *code) {
+static void tell_round(const reporter *r) {
     if (r->round.counted + r->round.refused + r->round.waiting == 0) return;
     json_t *fields =
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "counted", (json_int_t)r->round.counted,
                   "refused", (json_int_t)r->round.refused, "waiting", (json_int_t)r->round.waiting,
                   "credited_bytes", (json_int_t)r->round.credited_bytes, "held_bytes",
-                  (json_int_t)r->round.held_bytes, "code", code);
-    tell("reported", fields, "reported %u receipts: %s credited, %s held%s%s",
-         r->round.counted + r->round.refused, tell_bytes(r->round.credited_bytes),
-         tell_bytes(r->round.held_bytes), r->round.refused > 0 ? "; some refused: " : "",
-         r->round.refused > 0 ? code : "");
+                  (json_int_t)r->round.held_bytes, "code", r->round.code);
+    tell("reported", fields, "reported %s: %s credited, %s held%s%s",
+         say_count(r->round.counted + r->round.refused, "receipt"),
+         tell_bytes(r->round.credited_bytes), tell_bytes(r->round.held_bytes),
+         r->round.refused > 0 ? "; some refused: " : "", r->round.code);
 }
 
-static void end_round(reporter *r, const char *code) {
-    tell_round(r, code);
+static void end_round(reporter *r) {
+    tell_round(r);
     r->in_round = false;
     r->retry_ms = 0;
     r->due_ms = r->e->now.mono_ms + r->e->set.report_interval_ms;
@@ -94,6 +97,9 @@ static void send_report(reporter *r);
 static void add_to_round(reporter *r, const pbts_report_outcome *outcome) {
     r->round.counted += outcome->counted;
     r->round.refused += outcome->refused;
+    if (outcome->refused > 0) {
+        (void)snprintf(r->round.code, sizeof r->round.code, "%s", outcome->code);
+    }
     r->round.credited_bytes += outcome->credited_bytes;
     r->round.held_bytes += outcome->held_bytes;
     r->credited_bytes += outcome->credited_bytes;
@@ -142,6 +148,7 @@ static void on_answer(void *host, const web_answer *answer) {
     if (answer->error != NULL) {
         drop_plan(r);
         put_off(r, answer->error);
+        outage_watch_suspect(r->e);
         return;
     }
     int error = journal_file_settle_report(r->e->journal, &outcome, r->plan,
@@ -154,43 +161,25 @@ static void on_answer(void *host, const web_answer *answer) {
     }
 }
 
-/* Receipts that no tracker takes any more are kept as refused. False: the journal cannot be
- * written. */
-static bool settle_expired(reporter *r, size_t *count) {
-    uint64_t epoch_now = pbts_epoch_at(r->e->now.unix_s);
-    for (size_t i = 0; i < *count; i++) {
-        if (!pbts_report_is_expired(&r->items[i].record, epoch_now)) continue;
-        *count = 0; /* the items are no longer good: picked again */
-        r->round.refused++;
-        return journal_file_settle(r->e->journal, r->items[i].number, PBTS_OUTCOME_REFUSED, 0,
-                                   pbts_span_text("EPOCH_EXPIRED")) == 0;
-    }
-    return true;
-}
-
-/* What waits behind `after`; SIZE_MAX: the journal cannot be written. */
+/* What waits behind `after`, however old it is: our clock may be wrong, and the tracker says what
+ * it does not take any more. */
 static size_t pick(reporter *r) {
     const pbts_journal_query query = {
-        .iid = r->e->key.iid,
+        .iid = r->e->key->iid,
         .after = r->after,
         .items_max = r->items_max,
         .bytes_max = BYTES_MAX,
         .all = true,
         .epoch_now = pbts_epoch_at(r->e->now.unix_s),
     };
-    for (;;) {
-        size_t found = pbts_journal_pick(journal_file_journal(r->e->journal), r->items, &query);
-        size_t count = found;
-        if (!settle_expired(r, &count)) return SIZE_MAX;
-        if (count == found) return count;
-    }
+    return pbts_journal_pick(journal_file_journal(r->e->journal), r->items, &query);
 }
 
 static pbts_status make_plan(reporter *r, size_t count) {
-    pbts_reporter who = { .secret = &r->e->key.secret,
-                          .key = r->e->key.key,
-                          .uid = keyfile_uid(&r->e->key) };
-    memcpy(who.iid, r->e->key.iid, sizeof who.iid);
+    pbts_reporter who = { .secret = &r->e->key->secret,
+                          .key = r->e->key->key,
+                          .uid = keyfile_uid(r->e->key) };
+    memcpy(who.iid, r->e->key->iid, sizeof who.iid);
     return pbts_report_plan_new(&r->plan, pbts_mem_system(), &who, r->items, count, r->plain,
                                 r->e->now.unix_s);
 }
@@ -199,11 +188,11 @@ static void send_report(reporter *r) {
     char url[HOME_BASE_MAX + 16];
     size_t count = pick(r);
     if (count == 0) {
-        end_round(r, "");
+        end_round(r);
         return;
     }
-    if (count == SIZE_MAX || make_plan(r, count) != PBTS_OK) {
-        put_off(r, count == SIZE_MAX ? "the journal cannot be written" : "out of memory");
+    if (make_plan(r, count) != PBTS_OK) {
+        put_off(r, "out of memory");
         return;
     }
     r->last_number = r->items[pbts_report_plan_count(r->plan) - 1].number;
@@ -246,6 +235,10 @@ void reporter_tick(reporter *r) {
     } else {
         r->due_ms = r->e->now.mono_ms + r->e->set.report_interval_ms;
     }
+}
+
+void reporter_hurry(reporter *r) {
+    r->due_ms = r->e->now.mono_ms;
 }
 
 void reporter_finish(reporter *r) {

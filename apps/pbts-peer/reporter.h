@@ -14,6 +14,8 @@ enum {
 reporter *reporter_new(engine *e);
 void reporter_free(reporter *r); /* NULL is a no-op */
 void reporter_tick(reporter *r);
+/* The tracker is back: what waits for another try is tried now. */
+void reporter_hurry(reporter *r);
 /* Report everything that waits, now; then it is idle. */
 void reporter_finish(reporter *r);
 /* Nothing is under way, and after reporter_finish: everything was tried. */

@@ -13,7 +13,9 @@
 typedef struct {
     const char *state, *bind, *port, *limit_down, *limit_up, *connections, *uploads, *legacy;
     const char *receipts, *schedule, *exposure, *timeout, *memory, *report, *encryption;
-    const char *seed_time, *seed_ratio, *peers;
+    const char *seed_time, *seed_ratio, *peers, *dht;
+    char *bootstraps;
+    bool seed;
 } texts;
 
 /* ---- values ---- */
@@ -76,6 +78,41 @@ static int read_peers(settings *s, const char *text) {
         }
         s->peer_count++;
         text += len + (text[len] == ',' ? 1 : 0);
+    }
+    return OPTIONS_GO_ON;
+}
+
+/* "HOST:PORT,..."; the text is cut up. */
+static int read_bootstraps(settings *s, char *text) {
+    static const char RIGHT[] = "HOST:PORT,... (at most 16)";
+    char *rest = NULL;
+    if (text == NULL) return OPTIONS_GO_ON;
+    for (char *one = strtok_r(text, ",", &rest); one != NULL; one = strtok_r(NULL, ",", &rest)) {
+        uint64_t port = 0;
+        const char *colon = strrchr(one, ':');
+        bool good = colon != NULL && colon > one && colon - one < 256 &&
+                    options_number(&port, colon + 1, UINT16_MAX) && port > 0;
+        if (!good || s->bootstrap_count == SETTINGS_BOOTSTRAPS_MAX) {
+            return bad("dht-bootstrap", one, RIGHT);
+        }
+        s->bootstraps[s->bootstrap_count++] = one;
+    }
+    return OPTIONS_GO_ON;
+}
+
+static int read_dht(settings *s, const texts *t) {
+    static const word_value DHT[] = { { "on", true }, { "off", false }, { NULL, 0 } };
+    int on = true;
+    int code = read_word(&on, "dht", t->dht, DHT, "on or off");
+    s->dht = on && s->key != NULL;
+    if (code == OPTIONS_GO_ON) code = read_bootstraps(s, t->bootstraps);
+    if (code != OPTIONS_GO_ON) return code;
+    if (s->dht_only && s->command != COMMAND_DAEMON) {
+        return say_fail(PBTS_EXIT_USAGE, "--dht-only: only with daemon");
+    }
+    if ((s->dht_only || s->dht_member != NULL || s->bootstrap_count > 0) && !s->dht) {
+        return say_fail(PBTS_EXIT_USAGE,
+                        "the DHT is for members: it needs --key, and not --dht off");
     }
     return OPTIONS_GO_ON;
 }
@@ -200,6 +237,7 @@ static int read_all(settings *s, const texts *t) {
     if (code == OPTIONS_GO_ON) code = read_limits(s, t);
     if (code == OPTIONS_GO_ON) code = read_times(s, t);
     if (code == OPTIONS_GO_ON) code = set_state(s, t->state);
+    if (code == OPTIONS_GO_ON) code = read_dht(s, t);
     if (code != OPTIONS_GO_ON) return code;
     if (s->key == NULL && s->tracker != NULL) {
         return say_fail(PBTS_EXIT_USAGE, "--tracker is the one that --key is registered with: "
@@ -215,10 +253,12 @@ static int read_all(settings *s, const texts *t) {
     "is kept on disk and reported to the tracker, which makes it ratio. Without a key it is a\n" \
     "BitTorrent client like any other.\n"
 
-static const struct {
+typedef struct {
     const char *name, *arguments, *about, *examples;
     int arguments_min, arguments_max;
-} COMMANDS[] = {
+} command_words;
+
+static const command_words COMMANDS[] = {
     [COMMAND_GET] = { "get", " TORRENT...",
                       "Download what .torrent files or magnet links describe, and end when all "
                       "is there, signed\n"
@@ -254,10 +294,16 @@ static void set_defaults(settings *s, peer_command command) {
                      .seed_ratio = -1 };
 }
 
+static void take_torrents(settings *s, const texts *t, peer_command command, char **arguments) {
+    bool given = t->seed || t->seed_time != NULL || t->seed_ratio != NULL;
+    s->seeds_after = command != COMMAND_GET || given;
+    s->torrents = arguments;
+    while (arguments[s->torrent_count] != NULL) s->torrent_count++;
+}
+
 int settings_read(settings *out, peer_command command, int argc, char **argv) {
     settings s;
     texts t = { 0 };
-    bool seed = false;
     set_defaults(&s, command);
     const command_option options[] = {
         { "dir", "DIR", &s.dir, NULL, true,
@@ -293,33 +339,36 @@ int settings_read(settings *out, peer_command command, int argc, char **argv) {
         { "limit-down", "BYTES", &t.limit_down, NULL, false, "per second, all torrents together" },
         { "limit-up", "BYTES", &t.limit_up, NULL, false, "per second, all torrents together" },
         { "connections", "N", &t.connections, NULL, false, "at most (default: 200)" },
-        { "uploads", "N", &t.uploads, NULL, false,
-          "peers of one torrent served at once (default: 8)" },
+        { "uploads", "N", &t.uploads, NULL, false, "served of one torrent at once (default: 8)" },
         { "memory", "BYTES", &t.memory, NULL, false,
           "for pieces on their way to the disk (default: 48M)" },
-        { "seed", NULL, NULL, &seed, false, "get: go on serving when all is there" },
+        { "seed", NULL, NULL, &t.seed, false, "get: go on serving when all is there" },
         { "seed-time", "MINUTES", &t.seed_time, NULL, false, "end after serving for so long" },
         { "seed-ratio", "RATIO", &t.seed_ratio, NULL, false,
           "end when so many times the content was served" },
         { "control", "PATH", &s.control, NULL, false,
           "daemon: the socket for \"pbts peer\" (default: in the user's runtime folder)" },
+        { "dht", "on|off", &t.dht, NULL, false,
+          "find other members without the tracker while it is away (default: on, with a key)" },
+        { "dht-bootstrap", "HOST:PORT,...", (const char **)&t.bootstraps, NULL, false,
+          "nodes to begin with, beside those that are known" },
+        { "dht-member", "FILE", &s.dht_member, NULL, false,
+          "a .torrent that the tracker gave you: its membership is good for the DHT" },
+        { "dht-only", NULL, NULL, &s.dht_only, false,
+          "daemon: be a node of the DHT and share nothing" },
         { "json", NULL, NULL, &s.json, false, "say what happens as JSON, one object a line" },
     };
-    const command_spec spec = { COMMANDS[command].name,
-                                COMMANDS[command].arguments,
-                                COMMANDS[command].about,
-                                COMMANDS[command].examples,
-                                options,
-                                sizeof options / sizeof options[0],
-                                COMMANDS[command].arguments_min,
-                                COMMANDS[command].arguments_max };
+    const command_words *words = &COMMANDS[command];
+    const size_t count = sizeof options / sizeof options[0];
+    const command_spec spec = {
+        words->name, words->arguments,     words->about,        words->examples, options,
+        count,       words->arguments_min, words->arguments_max
+    };
     char **arguments;
     int code = options_parse(&spec, &arguments, argc, argv);
     if (code == OPTIONS_GO_ON) code = read_all(&s, &t);
     if (code != OPTIONS_GO_ON) return code;
-    s.seeds_after = seed || command != COMMAND_GET || t.seed_time != NULL || t.seed_ratio != NULL;
-    s.torrents = arguments;
-    for (size_t i = 0; arguments[i] != NULL; i++) s.torrent_count++;
+    take_torrents(&s, &t, command, arguments);
     *out = s;
     return OPTIONS_GO_ON;
 }

@@ -19,6 +19,7 @@ typedef enum {
 enum {
     SETTINGS_PEERS_MAX = 64,
     SETTINGS_TORRENTS_MAX = 1000, /* of one command line */
+    SETTINGS_BOOTSTRAPS_MAX = 16,
     SETTINGS_MEMORY_MIN = 4 << 20,
 };
 
@@ -46,6 +47,11 @@ typedef struct {
     double seed_ratio;     /* negative: no limit */
     pbts_addr peers[SETTINGS_PEERS_MAX];
     size_t peer_count;
+    bool dht;                                        /* with a key: be a node of the members' DHT */
+    bool dht_only;                                   /* daemon: be nothing else */
+    const char *dht_member;                          /* NULL, or a .torrent to take part by */
+    const char *bootstraps[SETTINGS_BOOTSTRAPS_MAX]; /* HOST:PORT */
+    size_t bootstrap_count;
     bool json;
 } settings;
 

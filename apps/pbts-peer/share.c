@@ -7,14 +7,14 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "dht_node.h"
 #include "exit_codes.h"
+#include "say.h"
 #include "state.h"
 #include "tell.h"
 #include "torrent/piece_check.h"
 #include "torrent/piece_set.h"
 #include "tracker_api.h"
-
-/* ---- announces ---- */
 
 void share_stats(const share *s, pbts_session_stats *out) {
     *out = (pbts_session_stats){ 0 };
@@ -31,106 +31,10 @@ void share_stats(const share *s, pbts_session_stats *out) {
     }
 }
 
-static void fill_announce(void *host, pbts_announce *announce) {
-    share *s = host;
-    pbts_session_stats stats;
-    share_stats(s, &stats);
-    memcpy(announce->infohash, s->infohash, sizeof announce->infohash);
-    memcpy(announce->peer_id, s->e->peer_id, sizeof announce->peer_id);
-    memcpy(&announce->key, s->e->peer_id + 16, sizeof announce->key);
-    announce->port = s->e->port;
-    announce->uploaded_bytes = stats.uploaded_bytes;
-    announce->downloaded_bytes = stats.downloaded_bytes;
-    announce->left_bytes = stats.has_meta ? stats.left_bytes : UINT64_MAX;
-    if (stats.has_meta && stats.left_bytes == 0 && announce->numwant > 0) announce->numwant = 50;
-}
-
-static void take_addr(void *host, const pbts_addr *addr) {
-    share *s = host;
-    if (s->session != NULL) {
-        pbts_session_add_addr(s->session, addr, PBTS_PEER_FROM_TRACKER, s->e->now);
-    } else if (s->early_count < SHARE_EARLY_ADDRS_MAX) {
-        s->early[s->early_count++] = *addr;
-    }
-}
-
-static void announce_failed(share *s, const announce_result *result) {
-    json_t *fields = share_fields(s);
-    const char *name = announcer_name_of(result->url);
-    json_object_set_new(fields, "tracker", json_string(name));
-    json_object_set_new(fields, "error", json_string(result->problem));
-    tell("announce_failed", fields, "%s: tracker %s: %s", s->name, name, result->problem);
-}
-
-static const char *event_word(pbts_event event) {
-    switch (event) {
-    case PBTS_EVENT_STARTED: return "started";
-    case PBTS_EVENT_COMPLETED: return "completed";
-    case PBTS_EVENT_STOPPED: return "stopped";
-    default: return "";
-    }
-}
-
-static void announce_ended(void *host, const announce_result *result) {
-    share *s = host;
-    engine_touch(s->e);
-    if (result->problem != NULL) {
-        announce_failed(s, result);
-    } else {
-        json_t *fields = share_fields(s);
-        json_object_set_new(fields, "tracker", json_string(announcer_name_of(result->url)));
-        json_object_set_new(fields, "announced", json_string(event_word(result->event)));
-        json_object_set_new(fields, "peers", json_integer(result->peers));
-        json_object_set_new(fields, "seeders", json_integer(result->complete));
-        json_object_set_new(fields, "leechers", json_integer(result->incomplete));
-        tell_program("announced", fields);
-    }
-    if (result->new_ticket) {
-        for (share *each = s->e->shares; each != NULL; each = each->next) {
-            if (each->session == NULL || !each->with_receipts) continue;
-            pbts_session_terms_changed(each->session, s->e->now);
-            share_settle(each);
-        }
-    }
-    for (share *each = s->e->shares; each != NULL; each = each->next) share_try_join(each);
-    if (s->session != NULL) share_dial(s);
-}
-
-static announcer *new_announcer(share *s) {
-    engine *e = s->e;
-    const announcer_config config = { .loop = &e->loop,
-                                      .net = e->net,
-                                      .ours = e->ours,
-                                      .bound = e->set.has_bind ? &e->set.bind : NULL,
-                                      .seed = pbts_prng_next(&e->prng),
-                                      .fill = fill_announce,
-                                      .peer = take_addr,
-                                      .ended = announce_ended,
-                                      .host = s };
-    return announcer_new(&config);
-}
-
-/* The tracker that the user named comes first. What is wrong with one of the others does not
- * matter: the rest is asked. */
-static bool add_trackers(share *s, const pbts_magnet *magnet) {
-    pbts_trackers *trackers = announcer_trackers(s->announces);
-    if (s->e->set.tracker != NULL) {
-        char url[HOME_BASE_MAX + 16];
-        (void)snprintf(url, sizeof url, "%s/announce", home_base(s->e->ours));
-        if (pbts_trackers_add(trackers, 0, pbts_span_text(url)) == PBTS_NO_MEMORY) return false;
-    }
-    for (size_t i = 0; magnet != NULL && i < magnet->tracker_count; i++) {
-        pbts_status status = pbts_trackers_add(trackers, 1 + (uint32_t)i, magnet->trackers[i]);
-        if (status == PBTS_NO_MEMORY) return false;
-    }
-    return s->meta == NULL || pbts_trackers_add_metainfo(trackers, 1, s->meta) == PBTS_OK;
-}
-
 /* ---- joining ---- */
 
-/* Whether receipts are formed here, and whether that can be said yet. */
-static home_answer forms_receipts(const share *s) {
-    engine *e = s->e;
+home_answer share_forms_receipts(const share *s) {
+    const engine *e = s->e;
     if (!e->has_key || !e->set.receipts) return HOME_NO;
     const pbts_trackers *trackers = announcer_trackers(s->announces);
     size_t count = pbts_trackers_count(trackers);
@@ -143,6 +47,13 @@ static home_answer forms_receipts(const share *s) {
     return answer;
 }
 
+static const char *how_we_share(const engine *e, bool with_receipts) {
+    if (with_receipts) return ", with receipts";
+    return !e->has_key || !e->set.receipts
+               ? ""
+               : ", without receipts: none of its trackers is one to report to (see --tracker)";
+}
+
 static void begin_session(share *s, bool with_receipts) {
     engine *e = s->e;
     size_t set_len = s->meta == NULL ? 0 : pbts_piece_set_len(pbts_metainfo_piece_count(s->meta));
@@ -152,6 +63,7 @@ static void begin_session(share *s, bool with_receipts) {
         .terms = with_receipts ? &e->terms : NULL,
         .meta = s->meta,
         .infohash_is_v2 = s->is_v2_swarm,
+        .has_other_infohash = s->magnet_has_other,
         .client = "pbts-peer " PBTS_VERSION,
         .listen_port = e->port,
         .have = { s->have, set_len },
@@ -159,10 +71,12 @@ static void begin_session(share *s, bool with_receipts) {
         .connections_max = e->set.connections_max < 1000 ? e->set.connections_max : 1000,
         .unchoked_max = e->set.uploads_max,
         .open_bytes_max = e->set.memory_bytes / (e->share_count > 0 ? e->share_count : 1),
+        .open_budget = &e->open_budget,
         .seed_only = s->files != NULL && !storage_is_writable(s->files),
         .pex = true,
     };
     memcpy(config.infohash, s->infohash, sizeof config.infohash);
+    memcpy(config.other_infohash, s->magnet_other, sizeof config.other_infohash);
     memcpy(config.peer_id, e->peer_id, sizeof config.peer_id);
     pbts_status status = pbts_session_new(&s->session, &config, e->now);
     if (status != PBTS_OK) {
@@ -173,7 +87,7 @@ static void begin_session(share *s, bool with_receipts) {
     s->with_receipts = with_receipts;
     s->state = SHARE_RUNNING;
     for (size_t i = 0; i < s->early_count; i++) {
-        pbts_session_add_addr(s->session, &s->early[i], PBTS_PEER_FROM_TRACKER, e->now);
+        pbts_session_add_addr(s->session, &s->early[i].addr, s->early[i].source, e->now);
     }
     for (size_t i = 0; i < e->set.peer_count; i++) {
         pbts_session_add_addr(s->session, &e->set.peers[i], PBTS_PEER_FROM_USER, e->now);
@@ -182,29 +96,34 @@ static void begin_session(share *s, bool with_receipts) {
     s->begun_ms = e->now.mono_ms;
     json_t *fields = share_fields(s);
     json_object_set_new(fields, "receipts", json_boolean(with_receipts));
-    tell("joined", fields, "%s: sharing%s", s->name, with_receipts ? ", with receipts" : "");
+    tell("joined", fields, "%s: sharing%s", s->name, how_we_share(e, with_receipts));
     engine_share_limits(e);
     share_settle(s);
     share_dial(s);
 }
 
+/* While the tracker is away, a membership is enough. */
+static bool may_join(const engine *e, bool sure) {
+    pbts_membership membership;
+    if (!home_knows_key(e->ours)) return false;
+    if (sure && home_has_ticket(e->ours, e->now.unix_s)) return true;
+    return e->home_outage.is_away && home_membership(e->ours, &membership);
+}
+
 void share_try_join(share *s) {
     engine *e = s->e;
     if (s->state != SHARE_JOINING || e->state != ENGINE_RUNNING) return;
-    switch (forms_receipts(s)) {
-    case HOME_NO: begin_session(s, false); break;
-    case HOME_YES:
-        if (home_knows_key(e->ours) && home_has_ticket(e->ours, e->now.unix_s)) {
-            begin_session(s, true);
-        }
-        break;
-    case HOME_UNKNOWN: break; /* the announce finds out */
-    }
+    home_answer forms = share_forms_receipts(s);
+    if (forms == HOME_NO) {
+        begin_session(s, false);
+    } else if (may_join(e, forms == HOME_YES)) {
+        begin_session(s, true);
+    } /* else the announce finds out */
 }
 
 static bool prepare_buffers(share *s) {
     uint32_t count = pbts_metainfo_piece_count(s->meta);
-    s->pieces = pool_new(pbts_metainfo_piece_length(s->meta));
+    s->pieces = pool_new(pbts_metainfo_piece_length(s->meta), &s->e->buffer_bytes);
     s->buffers = calloc(count, sizeof *s->buffers);
     pbts_span name = pbts_metainfo_name(s->meta);
     (void)snprintf(s->name, sizeof s->name, "%.*s", (int)name.len, (const char *)name.data);
@@ -212,8 +131,18 @@ static bool prepare_buffers(share *s) {
 }
 
 static int open_files(share *s) {
-    return s->e->set.command == COMMAND_SEED ? storage_open_existing(&s->files, s->meta, s->dir)
-                                             : storage_open_new(&s->files, s->meta, s->dir);
+    const settings *set = &s->e->set;
+    if (set->command == COMMAND_SEED) return storage_open_existing(&s->files, s->meta, s->dir);
+    int error = storage_open_new(&s->files, s->meta, s->dir);
+    if (error == 0) error = storage_keep_out(s->files, set->state);
+    if (error == 0 && set->key != NULL) error = storage_keep_out(s->files, set->key);
+    return error;
+}
+
+static const char *open_problem(int error) {
+    return error == EBUSY
+               ? "the torrent would be written into the state folder; give another --dir or --state"
+               : strerror(error);
 }
 
 static const char SAME_FILES[] = "another torrent writes the same files; give another --dir";
@@ -230,10 +159,18 @@ static bool writes_anothers_files(const share *s) {
 void share_take_metainfo(share *s) {
     int error = prepare_buffers(s) ? open_files(s) : ENOMEM;
     if (error != 0 || writes_anothers_files(s)) {
-        share_fail(s, error != 0 ? strerror(error) : SAME_FILES);
+        share_fail(s, error != 0 ? open_problem(error) : SAME_FILES);
     } else {
         share_begin_check(s);
     }
+}
+
+static void fail_empty(share *s) {
+    const char *unread = storage_problem(s->files, STORAGE_DISK);
+    char why[ENGINE_PROBLEM_MAX];
+    (void)snprintf(why, sizeof why, "none of its content is there%s%s",
+                   unread[0] != '\0' ? "; " : "", unread);
+    share_fail(s, why);
 }
 
 void share_checked(share *s) {
@@ -243,13 +180,12 @@ void share_checked(share *s) {
     if (!storage_is_writable(s->files) && !all) {
         uint32_t missing = count - pbts_piece_set_count(have);
         if (missing == count) {
-            share_fail(s, "none of its content is there");
+            fail_empty(s);
             return;
         }
         tell("incomplete", share_fields(s),
-             "%s: %u of %u pieces are missing or damaged; the others "
-             "are served",
-             s->name, missing, count);
+             "%s: missing or damaged: %u of %s; the others are served", s->name, missing,
+             say_count(count, "piece"));
     }
     if (s->session != NULL) { /* a magnet link's */
         pbts_status status = pbts_session_set_metainfo(s->session, s->meta, have, s->e->now);
@@ -285,19 +221,21 @@ static bool lock_it(share *s, char problem[static ENGINE_PROBLEM_MAX]) {
     int error = state_path(path, s->e->set.state, s->hex, ".lock");
     if (error == 0) error = state_lock(&s->lock_fd, path);
     if (error == 0) return true;
-    return new_problem(problem, s,
-                       error == EWOULDBLOCK ? "another program shares it into the same state folder"
-                                            : strerror(error));
+    if (error == EWOULDBLOCK) {
+        return new_problem(problem, s, "another program shares it into the same state folder");
+    }
+    char why[PATH_MAX + 128];
+    (void)snprintf(why, sizeof why, "%s: %s", path, strerror(error));
+    return new_problem(problem, s, why);
 }
 
 static bool begin(share *s, char problem[static ENGINE_PROBLEM_MAX], const pbts_magnet *magnet) {
-    s->announces = new_announcer(s);
-    if (s->announces == NULL || !add_trackers(s, magnet)) {
+    if (!share_begin_announces(s, magnet)) {
         return new_problem(problem, s, "out of memory");
     }
     if (!lock_it(s, problem)) return false;
     for (size_t i = 0; magnet != NULL && i < magnet->peer_count; i++) {
-        s->early[s->early_count++] = magnet->peers[i];
+        s->early[s->early_count++] = (share_early_addr){ magnet->peers[i], PBTS_PEER_FROM_TRACKER };
     }
     s->save_due_ms = s->e->now.mono_ms + SHARE_SAVE_MS;
     if (s->meta == NULL) {
@@ -307,7 +245,7 @@ static bool begin(share *s, char problem[static ENGINE_PROBLEM_MAX], const pbts_
     int error = prepare_buffers(s) ? open_files(s) : ENOMEM;
     if (error != 0) {
         char why[PATH_MAX + 128];
-        (void)snprintf(why, sizeof why, "%s: %s", s->dir, strerror(error));
+        (void)snprintf(why, sizeof why, "%s: %s", s->dir, open_problem(error));
         return new_problem(problem, s, why);
     }
     if (writes_anothers_files(s)) return new_problem(problem, s, SAME_FILES);
@@ -332,6 +270,8 @@ share *share_new(engine *e, char problem[static ENGINE_PROBLEM_MAX], pbts_metain
         set_names(s, pbts_metainfo_infohash(take_meta), pbts_metainfo_name(take_meta));
     } else {
         s->is_v2_swarm = !magnet->has_v1;
+        s->magnet_has_other = magnet->has_v1 && magnet->has_v2;
+        memcpy(s->magnet_other, magnet->infohash_v2, sizeof s->magnet_other);
         set_names(s, magnet->has_v1 ? magnet->infohash_v1 : magnet->infohash_v2, magnet->name);
     }
     if (begin(s, problem, magnet)) return s;
@@ -340,9 +280,12 @@ share *share_new(engine *e, char problem[static ENGINE_PROBLEM_MAX], pbts_metain
 }
 
 void share_free(share *s) {
+    share_dht_free(s);
     announcer_free(s->announces);
+    announcer_free(s->announces_other);
     pbts_session_free(s->session);
     share_drop_buffers(s);
+    share_drop_kept(s);
     pool_clear(&s->pieces);
     storage_close(s->files);
     pbts_metainfo_free(s->meta);
@@ -389,6 +332,7 @@ void share_dial(share *s) {
     while (s->session != NULL && s->state == SHARE_RUNNING && e->dial_count < ENGINE_DIALS_MAX &&
            e->conn_count < e->set.connections_max &&
            pbts_session_next_dial(s->session, &addr, e->now)) {
+        dht_node_meet(e->dht, &addr, false);
         conn_dial(s, &addr, e->set.encryption != ENCRYPTION_OFF);
     }
 }
@@ -398,6 +342,7 @@ void share_dial(share *s) {
 void share_leave(share *s) {
     if (s->leaving_sent) return;
     s->leaving_sent = true;
+    s->owed_until_ms = s->e->now.mono_ms + SHARE_OWED_MS;
     share_end_check(s);
     if (s->state != SHARE_FAILED) s->state = SHARE_LEAVING;
     if (s->session == NULL) return;
@@ -418,10 +363,19 @@ bool share_has_left(const share *s) {
             return false;
         }
     }
-    return s->writes == 0;
+    bool owed = s->e->now.mono_ms < s->owed_until_ms && pbts_session_is_owed(s->session);
+    return s->writes == 0 && !owed;
 }
 
 /* ---- figures ---- */
+
+const uint8_t *share_other_infohash(const share *s) {
+    if (s->meta == NULL) return s->magnet_has_other ? s->magnet_other : NULL;
+    if (!pbts_metainfo_has_v1(s->meta) || !pbts_metainfo_has_v2(s->meta)) {
+        return NULL;
+    }
+    return s->is_v2_swarm ? pbts_metainfo_infohash_v1(s->meta) : pbts_metainfo_infohash_v2(s->meta);
+}
 
 json_t *share_fields(const share *s) {
     return json_pack("{s:s}", "torrent", s->hex);
@@ -454,6 +408,7 @@ json_t *share_json(const share *s) {
         (int)stats.seeders, "receipts_given", (int)stats.receipts_given, "receipts_taken",
         (int)stats.receipts_taken, "unreceipted_bytes", (json_int_t)stats.unreceipted_bytes);
     if (json == NULL) return NULL;
+    json_object_set_new(json, "dht", share_dht_json(s));
     json_t *name = json_string(s->name); /* NULL when it is no UTF-8 */
     if (name != NULL) json_object_set_new(json, "name", name);
     if (s->problem[0] != '\0') json_object_set_new(json, "problem", json_string(s->problem));

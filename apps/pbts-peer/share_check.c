@@ -5,6 +5,7 @@
 
 #include "net/clock.h"
 #include "peer/resume.h"
+#include "say.h"
 #include "share.h"
 #include "state.h"
 #include "tell.h"
@@ -137,8 +138,9 @@ static void finish(share *s, struct share_check *check) {
     json_object_set_new(fields, "piece_count",
                         json_integer((json_int_t)pbts_metainfo_piece_count(s->meta)));
     json_object_set_new(fields, "hashed", json_integer((json_int_t)check->todo_count));
-    tell("checked", fields, "%s: %u of %u pieces are there%s", s->name, count,
-         pbts_metainfo_piece_count(s->meta), check->trusted ? " (known from before)" : "");
+    tell("checked", fields, "%s: %u of %s there%s", s->name, count,
+         say_count(pbts_metainfo_piece_count(s->meta), "piece"),
+         check->trusted ? " (known from before)" : "");
     free_check(check);
     share_checked(s);
 }

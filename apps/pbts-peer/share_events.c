@@ -44,6 +44,18 @@ static void peer_refused(share *s, const pbts_session_event *event) {
     }
 }
 
+/* docs/decisions/0005: pieces were lost that were signed for. */
+static void peer_repeats(share *s, const pbts_session_event *event) {
+    const conn *c = share_conn(s, event->conn);
+    char addr[PBTS_ENDPOINT_TEXT_MAX] = "a peer";
+    json_t *fields = share_fields(s);
+    if (c != NULL) (void)pbts_addr_format_endpoint(addr, &c->addr);
+    name_peer(fields, c, NULL);
+    tell("signed_before", fields,
+         "%s: already signed for these pieces this period to %s; others must serve them", s->name,
+         addr);
+}
+
 static void finished(share *s) {
     engine *e = s->e;
     pbts_session_stats stats;
@@ -58,8 +70,8 @@ static void finished(share *s) {
     tell("finished", fields, "%s: complete, %s in %s (%s/s)", s->name,
          tell_bytes(stats.total_bytes), tell_seconds(spent_ms / 1000),
          tell_bytes(stats.downloaded_bytes * 1000 / spent_ms));
-    announcer_completed(s->announces, e->now);
-    announcer_tick(s->announces, e->now);
+    share_announce_completed(s);
+    share_dht_hurry(s);
     share_begin_save(s);
     engine_share_limits(e);
     engine_look(e);
@@ -73,6 +85,14 @@ static void take_metadata(share *s, pbts_span bytes) {
     if (status != PBTS_OK) {
         s->meta = NULL;
         share_fail(s, status == PBTS_NO_MEMORY ? "out of memory" : problem);
+        return;
+    }
+    const uint8_t *other = share_other_infohash(s);
+    if (s->magnet_has_other &&
+        (other == NULL || memcmp(other, s->magnet_other, sizeof s->magnet_other) != 0)) {
+        pbts_metainfo_free(s->meta);
+        s->meta = NULL;
+        share_fail(s, "the magnet link's two infohashes are not of one torrent");
         return;
     }
     tell("metadata", share_fields(s), "%s: its description came", s->name);
@@ -92,6 +112,7 @@ static void take_event(share *s, const pbts_session_event *event) {
     case PBTS_SESSION_METADATA: take_metadata(s, event->bytes); break;
     case PBTS_SESSION_PEER_READY: peer_ready(s, event); break;
     case PBTS_SESSION_PEER_REFUSED: peer_refused(s, event); break;
+    case PBTS_SESSION_PEER_REPEATS: peer_repeats(s, event); break;
     case PBTS_SESSION_CLOSE:
         if (c != NULL) conn_close_gently(c, event->text == NULL ? "" : event->text);
         break;
@@ -152,13 +173,11 @@ void share_settle(share *s) {
 
 /* ---- time ---- */
 
+/* With one of the pieces that wait: when that can be written, the others follow. */
 static void try_to_go_on(share *s) {
-    if (!s->paused || s->e->now.mono_ms < s->retry_ms) return;
+    if (!s->paused || s->writes > 0 || s->e->now.mono_ms < s->retry_ms) return;
     s->retry_ms = s->e->now.mono_ms + SHARE_RETRY_MS;
-    if (storage_free_bytes(s->files) < 2 * (uint64_t)pbts_metainfo_piece_length(s->meta)) return;
-    s->paused = false;
-    tell("resumed", share_fields(s), "%s: goes on", s->name);
-    engine_share_limits(s->e);
+    share_write_kept(s);
 }
 
 static bool seeded_enough(const share *s) {
@@ -173,16 +192,21 @@ static bool seeded_enough(const share *s) {
     return uploaded >= set->seed_ratio * (double)stats.total_bytes;
 }
 
+void share_tick_session(share *s) {
+    if (s->session != NULL && pbts_session_deadline_ms(s->session) <= s->e->now.mono_ms) {
+        pbts_session_tick(s->session, s->e->now);
+    }
+    share_settle(s);
+}
+
 void share_tick(share *s) {
     engine *e = s->e;
     if (s->state == SHARE_JOINING) share_try_join(s);
-    if (s->session != NULL && pbts_session_deadline_ms(s->session) <= e->now.mono_ms) {
-        pbts_session_tick(s->session, e->now);
-    }
-    share_settle(s);
+    share_tick_session(s);
     try_to_go_on(s);
     if (e->now.mono_ms >= s->save_due_ms && s->save_wanted) share_begin_save(s);
-    if (s->check == NULL && s->state != SHARE_FAILED) announcer_tick(s->announces, e->now);
+    if (s->check == NULL && s->state != SHARE_FAILED) share_announce(s);
+    share_dht_tick(s);
     share_dial(s);
     if (seeded_enough(s)) share_leave(s);
 }

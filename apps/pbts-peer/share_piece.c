@@ -1,4 +1,5 @@
-/* share_piece.c - pieces between the network and the disk: buffers, hashing, writing. */
+/* share_piece.c - pieces between the network and the disk: buffers, hashing, writing. A piece that
+ * the disk refuses stays in memory, for its sender is signed for and would not be for another. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +8,13 @@
 #include "tell.h"
 #include "torrent/piece_check.h"
 
-typedef struct {
+typedef struct piece_write {
     disk_job job;
     share *owner;
+    struct piece_write *next; /* of those that are kept */
     uint32_t piece, len;
     uint8_t *buffer;
-    bool hash_ok;
+    bool hash_ok, kept; /* kept: the session knows that it was right */
     int error;
     char problem[STORAGE_PROBLEM_MAX];
 } piece_write;
@@ -20,7 +22,9 @@ typedef struct {
 /* ---- buffers ---- */
 
 uint8_t *share_buffer(share *s, uint32_t piece) {
-    if (s->buffers[piece] == NULL) s->buffers[piece] = pool_take(&s->pieces);
+    if (s->buffers[piece] != NULL) return s->buffers[piece];
+    if (s->pieces.free == NULL) engine_make_room(s->e, s->pieces.buffer_bytes);
+    s->buffers[piece] = pool_take(&s->pieces);
     return s->buffers[piece];
 }
 
@@ -58,20 +62,40 @@ static void tell_bad_piece(const share *s, uint32_t piece) {
     tell("bad_piece", fields, "%s: piece %u arrived damaged; asked for again", s->name, piece);
 }
 
+static void tell_session(const share *s, const piece_write *w) {
+    bool written = w->error == 0;
+    if (s->session == NULL) return;
+    if (w->kept && written) {
+        pbts_session_piece_written(s->session, w->piece, true, s->e->now);
+    } else if (!w->kept) {
+        pbts_session_piece_checked(s->session, w->piece, w->hash_ok, written, s->e->now);
+    }
+}
+
 static void write_done(disk_job *job) {
     piece_write *w = (piece_write *)(void *)job;
     share *s = w->owner;
     engine_touch(s->e);
     s->writes--;
-    pool_give(&s->pieces, w->buffer);
     if (!w->hash_ok) tell_bad_piece(s, w->piece);
-    if (w->hash_ok && w->error == 0) s->save_wanted = true;
-    if (w->hash_ok && w->error != 0) share_pause(s, w->problem);
-    if (s->session != NULL) {
-        pbts_session_piece_checked(s->session, w->piece, w->hash_ok, w->error == 0, s->e->now);
-        share_settle(s);
+    tell_session(s, w);
+    if (w->hash_ok && w->error != 0) {
+        share_pause(s, w->problem);
+        w->kept = true;
+        w->next = s->kept;
+        s->kept = w;
+    } else {
+        if (w->hash_ok) s->save_wanted = true;
+        if (w->kept) share_write_kept(s);
+        pool_give(&s->pieces, w->buffer);
+        free(w);
     }
-    free(w);
+    share_settle(s);
+}
+
+static void begin_write(share *s, piece_write *w) {
+    s->writes++;
+    disk_give(&s->e->worker, &w->job);
 }
 
 void share_piece_complete(share *s, uint32_t piece) {
@@ -81,6 +105,7 @@ void share_piece_complete(share *s, uint32_t piece) {
         free(w);
         share_drop_buffer(s, piece);
         pbts_session_piece_checked(s->session, piece, true, false, s->e->now);
+        pbts_session_piece_written(s->session, piece, false, s->e->now);
         return;
     }
     s->buffers[piece] = NULL;
@@ -89,11 +114,29 @@ void share_piece_complete(share *s, uint32_t piece) {
                         .piece = piece,
                         .len = pbts_piece_stream_bytes(s->meta, piece),
                         .buffer = buffer };
-    s->writes++;
-    disk_give(&s->e->worker, &w->job);
+    begin_write(s, w);
 }
 
 /* ---- when the disk refuses ---- */
+
+void share_write_kept(share *s) {
+    piece_write *w = s->kept;
+    if (w == NULL) {
+        share_go_on(s);
+        return;
+    }
+    s->kept = w->next;
+    begin_write(s, w);
+}
+
+void share_drop_kept(share *s) {
+    while (s->kept != NULL) {
+        piece_write *w = s->kept;
+        s->kept = w->next;
+        pool_give(&s->pieces, w->buffer);
+        free(w);
+    }
+}
 
 void share_pause(share *s, const char *why) {
     s->retry_ms = s->e->now.mono_ms + SHARE_RETRY_MS;
@@ -104,4 +147,11 @@ void share_pause(share *s, const char *why) {
     tell("paused", fields, "%s: paused: %s; tried again every %d s", s->name, why,
          SHARE_RETRY_MS / 1000);
     if (s->session != NULL) pbts_session_set_download_limit(s->session, 1, s->e->now);
+}
+
+void share_go_on(share *s) {
+    if (!s->paused) return;
+    s->paused = false;
+    tell("resumed", share_fields(s), "%s: goes on", s->name);
+    engine_share_limits(s->e);
 }

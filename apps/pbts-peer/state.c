@@ -56,7 +56,7 @@ static int read_all(int fd, uint8_t *out, size_t *len, size_t size) {
 static int read_open(int fd, uint8_t **out, size_t *len, size_t max) {
     struct stat info;
     if (fstat(fd, &info) != 0) return errno;
-    if (!S_ISREG(info.st_mode)) return EINVAL;
+    if (!S_ISREG(info.st_mode)) return S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
     if ((uint64_t)info.st_size > max) return EFBIG;
     size_t size = (size_t)info.st_size;
     uint8_t *bytes = malloc(size > 0 ? size : 1);

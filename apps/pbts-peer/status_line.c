@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dht_node.h"
 #include "reporter.h"
+#include "say.h"
 #include "share.h"
 #include "tell.h"
 
@@ -42,6 +44,17 @@ static pbts_journal_stats journal_of(const engine *e) {
     return stats;
 }
 
+static const char *means_word(const engine *e) {
+    static const char *const WORDS[] = { "tracker", "dht", "both" };
+    return WORDS[outage_means_now(&e->home_outage, e->now.mono_ms)];
+}
+
+json_t *status_dht_json(const engine *e) {
+    json_t *json = dht_node_json(e->dht);
+    if (json_is_object(json)) json_object_set_new(json, "means", json_string(means_word(e)));
+    return json;
+}
+
 json_t *status_json(const engine *e) {
     sums all = add_up(e);
     pbts_journal_stats journal = journal_of(e);
@@ -53,6 +66,7 @@ json_t *status_json(const engine *e) {
         (json_int_t)all.peers, "receipts_given", (json_int_t)all.given, "receipts_taken",
         (json_int_t)all.taken, "unreceipted_bytes", (json_int_t)all.unreceipted, "receipts_waiting",
         (json_int_t)journal.waiting, "receipts_refused", (json_int_t)journal.refused);
+    if (json != NULL) json_object_set_new(json, "dht", status_dht_json(e));
     if (json != NULL && e->reports != NULL) {
         json_object_set_new(json, "credited_bytes",
                             json_integer((json_int_t)reporter_credited_bytes(e->reports)));
@@ -93,13 +107,18 @@ static void compose(char *out, size_t capacity, const engine *e) {
                        tell_bytes(all.total), tell_bytes(all.down_rate));
         add_text(out, capacity, part);
     }
-    (void)snprintf(part, sizeof part, "up %s/s, %u peers", tell_bytes(all.up_rate), all.peers);
+    (void)snprintf(part, sizeof part, "up %s/s, %s", tell_bytes(all.up_rate),
+                   say_count(all.peers, "peer"));
     add_text(out, capacity, part);
     if (all.total > 0) {
         (void)snprintf(part, sizeof part, ", ratio %.2f", (double)all.up / (double)all.total);
         add_text(out, capacity, part);
     }
     add_receipts(out, capacity, e, &all);
+    if (e->home_outage.is_away) {
+        (void)snprintf(part, sizeof part, ", no tracker, DHT: %s", dht_node_text(e->dht));
+        add_text(out, capacity, part);
+    }
     if (all.downloading && all.down_rate > 0) {
         (void)snprintf(part, sizeof part, ", %s left", tell_seconds(all.left / all.down_rate));
         add_text(out, capacity, part);
@@ -126,7 +145,7 @@ void status_line_end(engine *e) {
          tell_bytes(all.down), tell_bytes(all.up), all.given, all.taken);
     if (journal.waiting > 0) {
         tell("waiting", json_pack("{s:I}", "receipts", (json_int_t)journal.waiting),
-             "%llu receipts wait for the tracker: they are in %s and go with the next start",
-             (unsigned long long)journal.waiting, journal_file_path(e->journal));
+             "waiting for the tracker: %s, in %s; reported with the next start",
+             say_count(journal.waiting, "receipt"), journal_file_path(e->journal));
     }
 }

@@ -14,5 +14,7 @@ void status_line_end(engine *e);
 
 /* The figures of all torrents together, as "stats" and the control socket give them. */
 json_t *status_json(const engine *e);
+/* The node of the DHT, and by what peers are found: tracker, dht or both. Null without a node. */
+json_t *status_dht_json(const engine *e);
 
 #endif

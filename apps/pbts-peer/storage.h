@@ -18,12 +18,17 @@ typedef struct storage storage;
 typedef enum { STORAGE_LOOP, STORAGE_DISK, STORAGE_SIDES } storage_side;
 
 enum {
-    STORAGE_OPEN_MAX = 24,      /* files of one torrent and side */
+    STORAGE_OPEN_MAX = 24, /* files of one torrent and side */
+    STORAGE_CLOSED_MAX = 2,
     STORAGE_PROBLEM_MAX = 4400, /* a path and a sentence */
 };
 
 /* For a download: below `dir`, which is made, as clients do: DIR/NAME, or DIR/NAME/... */
 int storage_open_new(storage **out, const pbts_metainfo *meta, const char *dir);
+/* Nothing of the torrent is read from or written to this file or folder, wherever its paths lead:
+ * our own state, whose files would be believed, and the key, of which there is no other. At most
+ * STORAGE_CLOSED_MAX times. EBUSY: it is the torrent's folder, or `dir`. */
+int storage_keep_out(storage *s, const char *path);
 /* To serve what is there: `data` is the content itself or the folder above it. Never written. */
 int storage_open_existing(storage **out, const pbts_metainfo *meta, const char *data);
 void storage_close(storage *s); /* NULL is a no-op */
@@ -52,7 +57,5 @@ int storage_sync(storage *s);
 /* What the files look like now, for peer/resume.h: PBTS_RESUME_FILE_LEN bytes for each. On the
  * disk's side. */
 void storage_look(storage *s, uint8_t *files);
-/* Bytes free on the file system; UINT64_MAX: not known. */
-uint64_t storage_free_bytes(const storage *s);
 
 #endif

@@ -24,11 +24,22 @@ int storage_fail(storage *s, storage_side side, uint32_t file, int error) {
     switch (error) {
     case ELOOP: return storage_fail_text(s, side, file, error, "is a symbolic link; not followed");
     case ENODATA: return storage_fail_text(s, side, file, error, "is missing or too short");
+    case EBUSY:
+        return storage_fail_text(s, side, file, error,
+                                 "is in our own state folder, or is the key; give another --dir");
     default: return storage_fail_text(s, side, file, error, strerror(error));
     }
 }
 
 /* ---- folders ---- */
+
+bool storage_is_closed(const storage *s, const struct stat *info) {
+    for (size_t i = 0; i < s->closed_count; i++) {
+        const struct stat *closed = &s->closed[i];
+        if (info->st_dev == closed->st_dev && info->st_ino == closed->st_ino) return true;
+    }
+    return false;
+}
 
 static int enter(int folder, const char *name, bool make) {
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -66,6 +77,10 @@ int storage_folder_of(storage *s, char name[static NAME_MAX + 1], uint32_t file,
         (void)close(folder);
         if (next < 0) return next;
         folder = next;
+        struct stat info;
+        if (fstat(folder, &info) == 0 && !storage_is_closed(s, &info)) continue;
+        (void)close(folder);
+        return -EBUSY;
     }
     if (error == 0) return folder;
     (void)close(folder);
@@ -80,9 +95,10 @@ static int set_length(int fd, const struct stat *info, uint64_t length_bytes) {
     return ftruncate(fd, (off_t)length_bytes) == 0 ? 0 : errno;
 }
 
-static int check_opened(int fd, bool for_writing, uint64_t length_bytes) {
+static int check_opened(const storage *s, int fd, bool for_writing, uint64_t length_bytes) {
     struct stat info;
     if (fstat(fd, &info) != 0) return errno;
+    if (storage_is_closed(s, &info)) return EBUSY;
     if (!S_ISREG(info.st_mode)) return EINVAL;
     return for_writing ? set_length(fd, &info, length_bytes) : 0;
 }
@@ -97,7 +113,7 @@ static int open_file_at(storage *s, uint32_t file, bool for_writing) {
     int error = fd < 0 ? errno : 0;
     (void)close(folder);
     if (error != 0) return -error;
-    error = check_opened(fd, for_writing, pbts_metainfo_file(s->meta, file).length_bytes);
+    error = check_opened(s, fd, for_writing, pbts_metainfo_file(s->meta, file).length_bytes);
     if (error == 0) return fd;
     (void)close(fd);
     return -error;

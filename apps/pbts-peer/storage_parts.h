@@ -3,6 +3,7 @@
 #define PBTS_PEER_STORAGE_PARTS_H
 
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "storage.h"
 
@@ -25,6 +26,8 @@ struct storage {
     int root_fd;
     bool writable;
     bool single; /* the content is one file called file_name in the root folder */
+    size_t closed_count;
+    struct stat closed[STORAGE_CLOSED_MAX]; /* files and folders that are never opened */
     char file_name[NAME_MAX + 1];
     char root[PATH_MAX];
     side_state sides[STORAGE_SIDES];
@@ -37,6 +40,8 @@ int storage_fail_text(storage *s, storage_side side, uint32_t file, int error, c
 /* An open descriptor of a file, kept by the side; a negative errno on failure. */
 int storage_file(storage *s, storage_side side, uint32_t file, bool for_writing);
 void storage_close_files(storage *s);
+/* Whether it is one of the closed. */
+bool storage_is_closed(const storage *s, const struct stat *info);
 /* Walk to the folder that a file lies in, making folders on the way or not; the last part of the
  * path goes to `name`. A descriptor to be closed, or a negative errno. */
 int storage_folder_of(storage *s, char name[static NAME_MAX + 1], uint32_t file, bool make);

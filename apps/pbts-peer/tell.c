@@ -59,7 +59,8 @@ static void print_json(const char *event, json_t *fields) {
                              (double)now.tv_sec + (double)now.tv_nsec / 1e9);
     if (line == NULL) return;
     if (fields != NULL) (void)json_object_update(line, fields);
-    (void)json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(14));
+    /* In ASCII, for terminals; see say_json. */
+    (void)json_dumpf(line, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(14));
     (void)putchar('\n');
     (void)fflush(stdout);
     json_decref(line);

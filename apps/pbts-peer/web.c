@@ -2,9 +2,11 @@
  * the loop tells it what happened. */
 #include "web.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/assert.h"
 
@@ -67,13 +69,15 @@ static const char *error_of(const web_request *request, CURLcode code) {
 /* The request is gone before its owner hears of it: the owner may start and cancel what it likes.
  */
 static void end_one(web_request *request, CURLcode code) {
-    char error[CURL_ERROR_SIZE] = "";
+    static const char HINT[] = " (--ca names certificates to trust)";
+    char error[CURL_ERROR_SIZE + sizeof HINT] = "";
     web_done done = request->done;
     void *host = request->host;
     uint8_t *body = request->body;
     web_answer answer = { .body = { body, request->body_len } };
     const char *text = error_of(request, code);
-    if (text != NULL) (void)snprintf(error, sizeof error, "%s", text);
+    bool untrusted = code == CURLE_PEER_FAILED_VERIFICATION;
+    if (text != NULL) (void)snprintf(error, sizeof error, "%s%s", text, untrusted ? HINT : "");
     if (text != NULL) answer.error = error;
     (void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &answer.status);
     request->body = NULL;
@@ -161,6 +165,25 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *host) {
 }
 
 /* ---- life ---- */
+
+static bool has_certificate(FILE *file) {
+    char line[256];
+    while (fgets(line, sizeof line, file) != NULL) {
+        bool begins = strncmp(line, "-----BEGIN ", 11) == 0;
+        if (begins && strstr(line, "CERTIFICATE-----") != NULL) return true;
+    }
+    return false;
+}
+
+const char *web_ca_problem(const char *path) {
+    struct stat info;
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return strerror(errno);
+    bool is_file = fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode);
+    bool good = is_file && has_certificate(file);
+    (void)fclose(file);
+    return good ? NULL : "holds no certificate (PEM)";
+}
 
 web *web_new(uv_loop_t *loop, const web_config *config) {
     web *w = calloc(1, sizeof *w);
@@ -250,6 +273,9 @@ static bool set_options(web_request *request, const web_query *query) {
     (void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 3L);
+    /* A front that sends all to https would have a report arrive as a GET, and never be counted. */
+    (void)curl_easy_setopt(easy, CURLOPT_POSTREDIR,
+                           (long)(CURL_REDIR_POST_301 | CURL_REDIR_POST_302));
     (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);

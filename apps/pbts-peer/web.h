@@ -26,6 +26,9 @@ typedef struct {
     const pbts_addr *bound; /* the address to ask from; NULL: any */
 } web_config;
 
+/* NULL, or what is wrong with such a file of certificates (PEM). */
+const char *web_ca_problem(const char *path);
+
 /* `config` is copied, what it points to is borrowed. NULL: no memory. */
 web *web_new(uv_loop_t *loop, const web_config *config);
 /* Ends all requests without calling back, and closes its handles; the loop must run on until they

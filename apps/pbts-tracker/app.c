@@ -1,11 +1,19 @@
 #include "app.h"
 
 #include "base/secret.h"
+#include "hash/sha.h"
 #include "net/clock.h"
 
 pbts_now app_now(void) {
     return (pbts_now){ .unix_s = pbts_clock_unix_ms() / 1000,
                        .mono_s = pbts_clock_mono_ms() / 1000 };
+}
+
+void app_fail(struct app *app) {
+    if (atomic_exchange(&app->failed, true)) return;
+    LOG(&app->log, LOG_ERROR, "store_lost",
+        LOG_TEXT("reason", "the disk failed at the end of a commit, which did not happen; nothing "
+                           "else can be read or written before the next start"));
 }
 
 static void enter(void *host, unsigned part) {
@@ -60,7 +68,9 @@ bool app_is_admin_token(const struct app *app, const char *authorization_or_null
     if (strncmp(authorization_or_null, scheme, sizeof scheme - 1) != 0) return false;
     const char *token = authorization_or_null + sizeof scheme - 1;
     if (strlen(token) != ADMIN_TOKEN_LEN) return false;
-    return pbts_equal_ct(token, app->admin_token, ADMIN_TOKEN_LEN);
+    uint8_t hash[PBTS_SHA256_LEN];
+    pbts_sha256(hash, pbts_span_text(token));
+    return app->has_admin && pbts_equal_ct(hash, app->admin_token_hash, sizeof hash);
 }
 
 bool app_apply_live(struct app *app, const struct config_live *live, const char **problem) {

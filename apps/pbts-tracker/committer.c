@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "app.h"
+#include "ethereum/ethereum.h"
 #include "net/clock.h"
 
 struct committer {
@@ -73,20 +74,38 @@ static struct commit_op *take_batch(struct committer *committer, size_t *count) 
     return taken > 0 ? batch : NULL;
 }
 
-static void run_batch(struct committer *committer, struct commit_op *batch, size_t count) {
+static pbts_refusal commit_measured(struct committer *committer, struct commit_op *batch,
+                                    size_t count) {
     struct app *app = committer->app;
     uint64_t start = pbts_clock_mono_us();
-    if (start > atomic_load(&committer->refuse_after_us)) {
+    pbts_refusal whole = commit_batch(committer, batch);
+    bool good = whole == PBTS_REFUSAL_NONE;
+    if (good) ethereum_wake(app->ethereum);
+    metrics_commit(&app->metrics, pbts_clock_mono_us() - start, count, good);
+    if (!good && pbts_store_is_lost(app->store)) app_fail(app);
+    return whole;
+}
+
+/* What fails together may be the fault of one, a torrent that is too large for what is left of the
+ * store: then each is tried for itself, so that nobody has others refused with him. */
+static void run_batch(struct committer *committer, struct commit_op *batch, size_t count) {
+    if (pbts_clock_mono_us() > atomic_load(&committer->refuse_after_us)) {
         finish(batch, PBTS_REFUSAL_OVERLOADED);
         return;
     }
-    pbts_refusal whole = commit_batch(committer, batch);
-    bool good = whole == PBTS_REFUSAL_NONE;
-    metrics_commit(&app->metrics, pbts_clock_mono_us() - start, count, good);
-    if (!good)
-        LOG(&app->log, LOG_ERROR, "commit_failed", LOG_TEXT("reason", pbts_refusal_name(whole)),
-            LOG_UINT("operations", count));
-    finish(batch, whole);
+    pbts_refusal whole = commit_measured(committer, batch, count);
+    if (whole != PBTS_REFUSAL_NONE)
+        LOG(&committer->app->log, LOG_ERROR, "commit_failed",
+            LOG_TEXT("reason", pbts_refusal_name(whole)), LOG_UINT("operations", count));
+    if (whole == PBTS_REFUSAL_NONE || count == 1) {
+        finish(batch, whole);
+        return;
+    }
+    for (struct commit_op *op = batch, *next; op != NULL; op = next) {
+        next = op->next;
+        op->next = NULL;
+        finish(op, commit_measured(committer, op, 1));
+    }
 }
 
 static void *run(void *argument) {

@@ -1,7 +1,8 @@
 /* committer.h - the one writer: a thread that turns waiting operations into one durable commit.
  *
  * A bounded queue. The thread takes all that waits (up to COMMIT_BATCH_MAX) into one
- * pbts_commit; each operation gets its own refusal, or that of the whole commit when it fails.
+ * pbts_commit; each operation gets its own refusal. When the commit fails as a whole, each gets a
+ * commit of its own, and what became of that.
  * `done` is called from the committer's thread, when the outcome is on disk.
  */
 #ifndef PBTS_TRACKER_COMMITTER_H

@@ -12,7 +12,7 @@
 enum phase {
     PHASE_HEAD,    /* libmicrohttpd has the head */
     PHASE_BODY,    /* it brings the body */
-    PHASE_WAITING, /* suspended; the committer has the operation */
+    PHASE_WAITING, /* suspended; the committer has the operation, or tee/ the job */
     PHASE_DONE,    /* the operation has its outcome; the handler's second half comes */
     PHASE_REPLIED  /* there is an answer to queue */
 };
@@ -22,10 +22,13 @@ enum { HEADERS_MAX = 8, RETRY_AFTER_S = 30 };
 struct rest_connection {
     struct rest_request request;
     struct MHD_Connection *mhd;
-    struct http_server *server;
+    const struct http_side *side;
+    struct http_server *server; /* the side's */
     enum phase phase;
-    bool counted; /* in server->in_flight */
-    bool too_large;
+    bool counted;                 /* in server->in_flight */
+    bool too_large, no_room;      /* the body: for its endpoint, for our memory */
+    bool is_unlimited;            /* a proxy, which speaks for many, or loopback */
+    atomic_size_t *address_bytes; /* of bodies, of the client's address */
     uint8_t *body;
     size_t body_len, body_capacity, body_max, drained;
     struct http_guard *guard; /* of the connection; NULL when there was no memory for one */
@@ -37,6 +40,8 @@ struct rest_connection {
     size_t header_count;
     struct commit_op *op;
     void (*op_done)(struct rest_request *, struct commit_op *);
+    struct tee_job *job; /* of the request that waits; NULL: `op` */
+    void (*job_done)(struct rest_request *, struct tee_job *);
     char query[]; /* as it came, after '?' */
 };
 
@@ -79,7 +84,7 @@ static void reply(struct rest_connection *connection, unsigned status,
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (status == 503 || status == 429)
         add_retry_after(response, connection->request.retry_after_s);
-    if (atomic_load(&connection->request.app->stopping))
+    if (atomic_load(&connection->request.app->stopping) || atomic_load(&connection->side->retired))
         MHD_add_response_header(response, "Connection", "close");
     for (size_t i = 0; i < connection->header_count; i++)
         MHD_add_response_header(response, connection->header[i].name, connection->header[i].value);
@@ -120,6 +125,13 @@ void rest_commit(struct rest_request *request, struct commit_op *op,
     request->connection->phase = PHASE_WAITING;
 }
 
+void rest_have_evidence(struct rest_request *request, struct tee_job *job,
+                        void (*done)(struct rest_request *request, struct tee_job *job)) {
+    request->connection->job = job;
+    request->connection->job_done = done;
+    request->connection->phase = PHASE_WAITING;
+}
+
 /* ---- who asks ---- */
 
 static enum MHD_Result take_last_value(void *closure, enum MHD_ValueKind kind, const char *key,
@@ -156,6 +168,11 @@ static void find_client(struct rest_connection *connection) {
                              rest_header(request, "Forwarded") == NULL &&
                              rest_header(request, "Via") == NULL;
     request->work.unlimited = request->from_loopback;
+    connection->is_unlimited =
+        request->from_loopback || app_is_trusted_proxy(request->app, &request->client);
+    struct http_server *server = connection->server;
+    connection->address_bytes =
+        &server->body_bytes_per_address[http_address_bucket(server, &request->client)];
 }
 
 /* ---- the body ---- */
@@ -184,16 +201,32 @@ static void begin_body(struct rest_connection *connection) {
     }
 }
 
+static void count_body(struct rest_connection *connection, size_t more) {
+    atomic_fetch_add(&connection->server->body_bytes, more);
+    atomic_fetch_add(connection->address_bytes, more);
+}
+
+static void uncount_body(struct rest_connection *connection, size_t less) {
+    atomic_fetch_sub(&connection->server->body_bytes, less);
+    atomic_fetch_sub(connection->address_bytes, less);
+}
+
+static bool has_room(const struct rest_connection *connection) {
+    bool is_fair = connection->is_unlimited ||
+                   atomic_load(connection->address_bytes) <= HTTP_BODIES_PER_ADDRESS_MAX;
+    return is_fair && atomic_load(&connection->server->body_bytes) <= HTTP_BODIES_MAX;
+}
+
 static bool reserve_body(struct rest_connection *connection, size_t needed) {
     size_t capacity = connection->body_capacity > 0 ? connection->body_capacity : 4096;
     while (capacity < needed) capacity *= 2;
     if (capacity > connection->body_max) capacity = connection->body_max;
     if (capacity <= connection->body_capacity) return true;
     size_t more = capacity - connection->body_capacity;
-    size_t all = atomic_fetch_add(&connection->server->body_bytes, more) + more;
-    uint8_t *grown = all <= HTTP_BODIES_MAX ? realloc(connection->body, capacity) : NULL;
+    count_body(connection, more);
+    uint8_t *grown = has_room(connection) ? realloc(connection->body, capacity) : NULL;
     if (grown == NULL) {
-        atomic_fetch_sub(&connection->server->body_bytes, more);
+        uncount_body(connection, more);
         return false;
     }
     connection->body = grown;
@@ -203,12 +236,15 @@ static bool reserve_body(struct rest_connection *connection, size_t needed) {
 
 /* One more part of the body; MHD_NO ends the connection. */
 static enum MHD_Result add_body(struct rest_connection *connection, const char *data, size_t len) {
-    if (connection->too_large || len > connection->body_max - connection->body_len) {
-        connection->too_large = true;
+    if (len > connection->body_max - connection->body_len) connection->too_large = true;
+    if (!connection->too_large && !connection->no_room)
+        connection->no_room = !reserve_body(connection, connection->body_len + len);
+    if (connection->too_large || connection->no_room) {
         connection->drained += len;
-        return connection->drained <= connection->body_max + HTTP_DRAIN_MAX ? MHD_YES : MHD_NO;
+        size_t most =
+            connection->too_large ? connection->body_max + HTTP_DRAIN_MAX : HTTP_DRAIN_MAX;
+        return connection->drained <= most ? MHD_YES : MHD_NO;
     }
-    if (!reserve_body(connection, connection->body_len + len)) return MHD_NO;
     memcpy(connection->body + connection->body_len, data, len);
     connection->body_len += len;
     return MHD_YES;
@@ -239,6 +275,8 @@ static void handle(struct rest_connection *connection) {
     atomic_fetch_add(&connection->server->in_flight, 1);
     if (connection->too_large)
         answer_too_large(connection);
+    else if (connection->no_room)
+        rest_reply_refusal(request, PBTS_REFUSAL_OVERLOADED);
     else if (atomic_load(&request->app->stopping))
         rest_reply_error(request, 503, "STOPPING", "the tracker is stopping; try again soon");
     else if (kind != PBTS_HTTP_OTHER && strcmp(request->method, "GET") == 0)
@@ -254,13 +292,32 @@ static void on_committed(void *host, struct commit_op *op) {
     MHD_resume_connection(connection->mhd); /* publishes the phase to the pool's thread */
 }
 
-/* Give the operation to the committer; the answer comes when it is on disk. */
-static void commit(struct rest_connection *connection) {
+static void on_evidence(void *host, struct tee_job *job) {
+    struct rest_connection *connection = host;
+    (void)job;
+    connection->phase = PHASE_DONE;
+    MHD_resume_connection(connection->mhd);
+}
+
+static pbts_refusal submit(struct rest_connection *connection) {
+    struct app *app = connection->request.app;
     struct commit_op *op = connection->op;
+    struct tee_job *job = connection->job;
+    if (job != NULL) {
+        job->host = connection;
+        job->done = on_evidence;
+        return tee_service_submit(app->tee, job);
+    }
     op->host = connection;
     op->done = on_committed;
+    return committer_submit(app->committer, op);
+}
+
+/* Give the operation to the committer, whose answer comes when it is on disk, or the job to tee/.
+ */
+static void hand_in(struct rest_connection *connection) {
     MHD_suspend_connection(connection->mhd);
-    pbts_refusal refusal = committer_submit(connection->request.app->committer, op);
+    pbts_refusal refusal = submit(connection);
     if (refusal == PBTS_REFUSAL_NONE) return; /* `connection` may be another thread's by now */
     rest_reply_refusal(&connection->request, refusal);
     MHD_resume_connection(connection->mhd);
@@ -272,13 +329,23 @@ static enum MHD_Result queue_reply(struct rest_connection *connection) {
     return MHD_queue_response(connection->mhd, connection->status, connection->response);
 }
 
+/* The handler's second half. */
+static void finish_wait(struct rest_connection *connection) {
+    struct tee_job *job = connection->job;
+    connection->job = NULL;
+    if (job != NULL)
+        connection->job_done(&connection->request, job);
+    else
+        connection->op_done(&connection->request, connection->op);
+}
+
 static enum MHD_Result advance(struct rest_connection *connection) {
     if (connection->phase == PHASE_DONE) {
         connection->phase = PHASE_BODY;
-        connection->op_done(&connection->request, connection->op);
+        finish_wait(connection);
     }
     if (connection->phase == PHASE_WAITING) {
-        commit(connection);
+        hand_in(connection);
         return MHD_YES;
     }
     if (connection->phase == PHASE_REPLIED) return queue_reply(connection);
@@ -303,6 +370,7 @@ void *http_on_uri(void *closure, const char *uri, struct MHD_Connection *mhd) {
     if (connection == NULL) return NULL;
     memcpy(connection->query, query, len);
     connection->mhd = mhd;
+    connection->side = side;
     connection->server = side->server;
     connection->guard = guard_of(mhd);
     connection->request.app = side->server->app;
@@ -355,7 +423,7 @@ void http_on_completed(void *closure, struct MHD_Connection *mhd, void **request
         connection->request.state_free(connection->request.state);
     if (connection->response != NULL) MHD_destroy_response(connection->response);
     if (connection->counted) atomic_fetch_sub(&connection->server->in_flight, 1);
-    atomic_fetch_sub(&connection->server->body_bytes, connection->body_capacity);
+    if (connection->body_capacity > 0) uncount_body(connection, connection->body_capacity);
     free(connection->body);
     free(connection);
 }

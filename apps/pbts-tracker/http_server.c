@@ -10,9 +10,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/secret_memory.h"
+#include "codec/text.h"
+#include "hash/sha.h"
 #include "http_connection.h"
 #include "net/clock.h"
 #include "net/socket.h"
+#include "tls_self_signed.h"
 
 enum { PEM_MAX = 256 * 1024 };
 
@@ -26,23 +30,28 @@ static const char BUSY_ANSWER[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-Aft
 
 /* ---- limits ---- */
 
-static size_t bucket_of(const pbts_addr *client) {
-    uint64_t hash = 1469598103934665603u; /* FNV-1a */
-    /* An IPv6 customer has a whole /64. */
-    size_t len = client->family == PBTS_IPV4 ? 4 : 8;
-    for (size_t i = 0; i < len; i++) hash = (hash ^ client->ip[i]) * 1099511628211u;
-    return (hash >> 32) % HTTP_ADDRESS_BUCKETS;
+/* By a hash with a secret, so that nobody can aim at another's bucket. */
+size_t http_address_bucket(const struct http_server *server, const pbts_addr *client) {
+    struct rest_limit_who who = rest_limit_address(client);
+    uint8_t digest[PBTS_SHA256_LEN];
+    pbts_sha256_state state;
+    pbts_sha256_init(&state);
+    pbts_sha256_update(&state, PBTS_SPAN_OF(server->app->limit_seed));
+    pbts_sha256_update(&state, pbts_span_text("connections"));
+    pbts_sha256_update(&state, (pbts_span){ who.bytes, who.len });
+    pbts_sha256_final(&state, digest);
+    return (size_t)(digest[0] << 8 | digest[1]) % HTTP_ADDRESS_BUCKETS;
 }
 
 static void leave(struct http_server *server, bool https, const pbts_addr *client) {
     atomic_fetch_sub(&server->connections, 1);
-    atomic_fetch_sub(&server->per_address[bucket_of(client)], 1);
+    atomic_fetch_sub(&server->per_address[http_address_bucket(server, client)], 1);
     if (https) atomic_fetch_sub(&server->https_connections, 1);
 }
 
 /* Count a connection in; false when there are too many. Proxies speak for many clients. */
 static bool admit(struct http_server *server, bool https, const pbts_addr *client) {
-    atomic_ushort *bucket = &server->per_address[bucket_of(client)];
+    atomic_ushort *bucket = &server->per_address[http_address_bucket(server, client)];
     bool room = atomic_fetch_add(&server->connections, 1) < HTTP_CONNECTIONS_MAX;
     bool fair = atomic_fetch_add(bucket, 1) < HTTP_PER_ADDRESS_MAX;
     if (https) room &= atomic_fetch_add(&server->https_connections, 1) < HTTPS_CONNECTIONS_MAX;
@@ -77,7 +86,7 @@ static void on_connection(void *closure, struct MHD_Connection *mhd, void **sock
 static void add(struct http_server *server, bool https, int fd, const pbts_addr *client) {
     pbts_sockaddr addr;
     char unread[4096];
-    struct MHD_Daemon *daemon = https ? server->https : server->plain;
+    const struct http_side *side = https ? server->https : &server->plain;
     if (!admit(server, https, client)) {
         LOG_HOSTILE(&server->app->log, "rest_busy", LOG_ADDR("client", client));
         if (!https &&
@@ -89,7 +98,7 @@ static void add(struct http_server *server, bool https, int fd, const pbts_addr 
         return;
     }
     pbts_sockaddr_of(&addr, client);
-    if (MHD_add_connection(daemon, fd, (struct sockaddr *)&addr.storage, addr.len) != MHD_YES)
+    if (MHD_add_connection(side->daemon, fd, (struct sockaddr *)&addr.storage, addr.len) != MHD_YES)
         leave(server, https, client); /* it has closed the socket */
 }
 
@@ -123,11 +132,13 @@ static unsigned thread_count(const struct config *config) {
     return wanted < 2 ? 2 : wanted; /* a pool begins at two */
 }
 
-static struct MHD_Daemon *start_daemon(struct http_server *server, struct http_side *side,
-                                       unsigned flags, const struct MHD_OptionItem *more) {
+static bool start_daemon(struct http_side *side, unsigned flags,
+                         const struct MHD_OptionItem *more) {
+    struct http_server *server = side->server;
     flags |= MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
              MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    return MHD_start_daemon(
+    atomic_store(&side->retired, false);
+    side->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_request, side, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
         MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, side, MHD_OPTION_NOTIFY_COMPLETED,
         http_on_completed, side, MHD_OPTION_NOTIFY_CONNECTION, on_connection, side,
@@ -136,39 +147,73 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct http_s
         (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_THREAD_POOL_SIZE,
         thread_count(&server->app->config), MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more,
         MHD_OPTION_END);
+    return side->daemon != NULL;
 }
 
 static char *read_pem(struct app *app, const char *path) {
+    errno = 0;
     FILE *file = fopen(path, "re");
     char *text = calloc(1, PEM_MAX);
     size_t len = file && text ? fread(text, 1, PEM_MAX - 1, file) : 0;
+    int error = errno;
     if (file) fclose(file);
     if (len > 0) return text;
     LOG(&app->log, LOG_ERROR, "tls_file", LOG_TEXT("file", path),
-        LOG_TEXT("reason", "cannot be read or is empty"));
+        LOG_TEXT("reason", error != 0 ? strerror(error) : "is empty"));
     free(text);
     return NULL;
 }
 
-static struct MHD_Daemon *start_https(struct http_server *server) {
-    struct app *app = server->app;
-    struct MHD_Daemon *daemon = NULL;
-    char *cert = read_pem(app, app->config.tls_cert), *key = read_pem(app, app->config.tls_key);
-    if (cert != NULL && key != NULL) {
-        char priorities[] = TLS_PRIORITIES;
-        const struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, cert },
-                                              { MHD_OPTION_HTTPS_MEM_KEY, 0, key },
-                                              { MHD_OPTION_HTTPS_PRIORITIES, 0, priorities },
-                                              { MHD_OPTION_END, 0, NULL } };
-        daemon = start_daemon(server, &server->https_side, MHD_USE_TLS, tls);
-        if (daemon == NULL)
-            LOG(&app->log, LOG_ERROR, "tls_failed",
-                LOG_TEXT("reason", "the certificate and the key do not go together"));
+static bool start_https_with(struct http_side *side, char *cert, char *key) {
+    if (cert == NULL || key == NULL) return false;
+    char priorities[] = TLS_PRIORITIES;
+    const struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, cert },
+                                          { MHD_OPTION_HTTPS_MEM_KEY, 0, key },
+                                          { MHD_OPTION_HTTPS_PRIORITIES, 0, priorities },
+                                          { MHD_OPTION_END, 0, NULL } };
+    if (start_daemon(side, MHD_USE_TLS, tls)) return true;
+    LOG(&side->server->app->log, LOG_ERROR, "tls_failed",
+        LOG_TEXT("reason", "the certificate and the key do not go together"));
+    return false;
+}
+
+static void say_self_signed(struct app *app, const char *host, pbts_span pin) {
+    uint8_t text[64];
+    pbts_writer writer = pbts_writer_over(text, sizeof text);
+    pbts_base64_encode(&writer, pin);
+    LOG(&app->log, LOG_INFO, "tls_self_signed", LOG_TEXT("host", host),
+        LOG_SPAN("pin_sha256", pbts_writer_span(&writer)));
+}
+
+static bool start_self_signed(struct http_side *side) {
+    struct app *app = side->server->app;
+    char host[TLS_HOST_MAX], first[PBTS_ADDR_TEXT_MAX] = "";
+    struct tls_self_signed *tls = pbts_secret_new(sizeof *tls, NULL);
+    bool started = false;
+    static const uint8_t any[16] = { 0 };
+    const pbts_addr *listen = &app->config.listen[0];
+    if (memcmp(listen->ip, any, sizeof any) != 0) pbts_addr_format(first, listen);
+    if (app->config.public_url[0] != '\0' || first[0] == '\0')
+        tls_host_of_url(host, app->config.public_url);
+    else
+        snprintf(host, sizeof host, "%s", first);
+    if (tls != NULL && tls_self_sign(tls, app->keys->tls, host, app_now().unix_s) == PBTS_OK) {
+        say_self_signed(app, host, PBTS_SPAN_OF(tls->pin));
+        started = start_https_with(side, tls->certificate, tls->key);
     }
+    pbts_secret_free(tls);
+    return started;
+}
+
+static bool start_https(struct http_side *side) {
+    struct app *app = side->server->app;
+    if (app->config.tls_cert[0] == '\0') return start_self_signed(side);
+    char *cert = read_pem(app, app->config.tls_cert), *key = read_pem(app, app->config.tls_key);
+    bool started = start_https_with(side, cert, key);
     if (key != NULL) explicit_bzero(key, strlen(key));
     free(key);
     free(cert);
-    return daemon;
+    return started;
 }
 
 /* ---- HTTPS listeners ---- */
@@ -220,13 +265,13 @@ static pbts_status listen_https(struct http_server *server) {
     if (server->listener_count > 0 && status == PBTS_NOT_FOUND) status = PBTS_OK;
     if (status != PBTS_OK)
         LOG(&app->log, LOG_ERROR, "listen_failed", LOG_UINT("https_port", app->config.https_port),
-            LOG_TEXT("reason", pbts_status_text(status)));
+            LOG_TEXT("reason", pbts_listen_failure_text(status)));
     return status;
 }
 
 static pbts_status begin_https(struct http_server *server) {
-    server->https = start_https(server);
-    if (server->https == NULL) return PBTS_MALFORMED;
+    if (!start_https(&server->https_sides[0])) return PBTS_MALFORMED;
+    server->https = &server->https_sides[0];
     PBTS_TRY(listen_https(server));
     server->wake = eventfd(0, EFD_CLOEXEC);
     if (server->wake < 0) return PBTS_IO;
@@ -242,12 +287,14 @@ pbts_status http_server_start(struct http_server **out, struct app *app) {
     if (server == NULL) return PBTS_NO_MEMORY;
     server->app = app;
     server->wake = -1;
-    server->plain_side = (struct http_side){ server, false };
-    server->https_side = (struct http_side){ server, true };
+    server->plain.server = server;
+    for (size_t i = 0; i < HTTPS_DAEMONS_MAX; i++) {
+        server->https_sides[i].server = server;
+        server->https_sides[i].https = true;
+    }
     pthread_mutex_init(&server->https_lock, NULL);
     http_guards_init(&server->guards);
-    server->plain = start_daemon(server, &server->plain_side, 0, none);
-    pbts_status status = server->plain != NULL ? PBTS_OK : PBTS_IO;
+    pbts_status status = start_daemon(&server->plain, 0, none) ? PBTS_OK : PBTS_IO;
     if (status == PBTS_OK && app->config.https_port != 0) status = begin_https(server);
     if (status != PBTS_OK) {
         http_server_stop(server);
@@ -257,35 +304,36 @@ pbts_status http_server_start(struct http_server **out, struct app *app) {
     return PBTS_OK;
 }
 
+static bool has_clients(struct MHD_Daemon *daemon) {
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0;
+}
+
 /* Stop daemons of older certificates that nobody uses any more; a free place, or NULL. */
-static struct MHD_Daemon **reap_retired(struct http_server *server) {
-    struct MHD_Daemon **place = NULL;
-    for (size_t i = 0; i < sizeof server->retired / sizeof server->retired[0]; i++) {
-        struct MHD_Daemon **daemon = &server->retired[i];
-        if (*daemon != NULL &&
-            MHD_get_daemon_info(*daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections ==
-                0) {
-            MHD_stop_daemon(*daemon);
-            *daemon = NULL;
+static struct http_side *reap_retired(struct http_server *server) {
+    struct http_side *place = NULL;
+    for (size_t i = 0; i < HTTPS_DAEMONS_MAX; i++) {
+        struct http_side *side = &server->https_sides[i];
+        if (side == server->https) continue;
+        if (side->daemon != NULL && !has_clients(side->daemon)) {
+            MHD_stop_daemon(side->daemon);
+            side->daemon = NULL;
         }
-        if (*daemon == NULL) place = daemon;
+        if (side->daemon == NULL) place = side;
     }
     return place;
 }
 
 bool http_server_reload_tls(struct http_server *server) {
-    if (server->https == NULL) return true;
-    struct MHD_Daemon *fresh = start_https(server);
-    if (fresh == NULL) return false;
+    struct http_side *old = server->https;
+    if (old == NULL) return true;
+    struct http_side *fresh = reap_retired(server);
+    /* Without a place: within minutes the clients of an older one will have been sent away. */
+    if (fresh == NULL || !start_https(fresh)) return false;
     pthread_mutex_lock(&server->https_lock);
-    struct MHD_Daemon **place = reap_retired(server);
-    if (place != NULL) {
-        *place = server->https;
-        server->https = fresh;
-    }
+    server->https = fresh;
     pthread_mutex_unlock(&server->https_lock);
-    if (place == NULL) MHD_stop_daemon(fresh); /* clients still hold four older ones */
-    return place != NULL;
+    atomic_store(&old->retired, true);
+    return true;
 }
 
 void http_server_quiesce(struct http_server *server) {
@@ -302,10 +350,9 @@ void http_server_quiesce(struct http_server *server) {
 void http_server_stop(struct http_server *server) {
     if (server == NULL) return;
     http_server_quiesce(server);
-    if (server->plain != NULL) MHD_stop_daemon(server->plain);
-    if (server->https != NULL) MHD_stop_daemon(server->https);
-    for (size_t i = 0; i < sizeof server->retired / sizeof server->retired[0]; i++)
-        if (server->retired[i] != NULL) MHD_stop_daemon(server->retired[i]);
+    if (server->plain.daemon != NULL) MHD_stop_daemon(server->plain.daemon);
+    for (size_t i = 0; i < HTTPS_DAEMONS_MAX; i++)
+        if (server->https_sides[i].daemon != NULL) MHD_stop_daemon(server->https_sides[i].daemon);
     for (size_t i = 0; i < server->listener_count; i++) close(server->listeners[i]);
     if (server->wake >= 0) close(server->wake);
     pthread_mutex_destroy(&server->https_lock);

@@ -9,12 +9,16 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "base/secret_memory.h"
 #include "committer.h"
 #include "data_dir.h"
+#include "ethereum/ethereum.h"
 #include "http_server.h"
+#include "key_source.h"
 #include "net/clock.h"
 #include "notify.h"
 #include "reload.h"
+#include "tee/tee_service.h"
 #include "worker.h"
 
 enum {
@@ -68,7 +72,10 @@ static void choose_public_url(struct app *app) {
 static pbts_status start(struct app *app) {
     PBTS_TRY(data_dir_open(app));
     PBTS_TRY(workers_open(&app->workers, app));
+    if (app->config.ledger_ethereum)
+        PBTS_TRY(ethereum_start(&app->ethereum, app, &app->keys->ethereum));
     PBTS_TRY(committer_start(&app->committer, app));
+    PBTS_TRY(tee_service_start(&app->tee, app));
     PBTS_TRY(http_server_start(&app->http, app));
     choose_public_url(app);
     return workers_start(app->workers);
@@ -82,11 +89,21 @@ static void warn_of_unknown_variables(struct app *app) {
             LOG_TEXT("advice", "no key has this name; --help lists all that there are"));
 }
 
+/* It lies beside tracker.key, unless its hash is configured. */
+static bool has_token_file(const struct app *app) {
+    return key_source_find(app->config.key_source)->is_local &&
+           app->config.admin_token_hash[0] == '\0';
+}
+
 static void say_started(struct app *app) {
     LOG(&app->log, LOG_INFO, "listening", LOG_UINT("http", app->http_port),
         LOG_UINT("udp", app->http_port), LOG_UINT("https", app->https_port),
         LOG_UINT("workers", workers_count(app->workers)), LOG_TEXT("version", PBTS_VERSION));
     if (app->config.log_json) return;
+    char stop[CONFIG_TEXT_MAX + 64] = "Stop";
+    if (has_token_file(app))
+        (void)snprintf(stop, sizeof stop, "The administrator's token is in %s/admin.token; stop",
+                       app->config.data);
     fprintf(stderr,
             "\nThe tracker runs at %s (HTTP and UDP), its data are in %s\n"
             "Next, in another terminal:\n"
@@ -94,8 +111,11 @@ static void say_started(struct app *app) {
             "    pbts register --tracker %s --key alice.key --uid alice\n"
             "    pbts torrent create DIR --out x.torrent\n"
             "    pbts torrent add --tracker %s --key alice.key x.torrent\n"
-            "The administrator's token is in %s/admin.token; stop with Ctrl-C.\n\n",
-            app->public_url, app->config.data, app->public_url, app->public_url, app->config.data);
+            "%s with Ctrl-C.\n%s\n",
+            app->public_url, app->config.data, app->public_url, app->public_url, stop,
+            app->config.tee == PBTS_TEE_SIMULATOR
+                ? "tee = simulator: the TEE is SIMULATED, its evidence proves nothing.\n"
+                : "");
 }
 
 /* Expire peers, in parts, until nothing is due or others should have their turn. */
@@ -104,10 +124,10 @@ static void tick(struct app *app) {
     while (pbts_tracker_tick(app->tracker, app_now()) && pbts_clock_mono_us() < until) continue;
 }
 
-/* Serve until SIGTERM or SIGINT. */
+/* Serve until SIGTERM or SIGINT, or until the store is lost. */
 static void run(struct app *app, int signals, const struct arguments *arguments) {
     struct signalfd_siginfo info;
-    for (;;) {
+    while (!atomic_load(&app->failed)) {
         fd_set readable;
         struct timeval wait = { .tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000 };
         FD_ZERO(&readable);
@@ -137,6 +157,7 @@ static void stop(struct app *app) {
     atomic_store(&app->stopping, true);
     http_server_quiesce(app->http);
     workers_stop(app->workers, 2000);
+    tee_service_stop(app->tee);
     wait_for_requests(app, until_us);
     downloads_flush(app, until_us);
     uint64_t now_us = pbts_clock_mono_us();
@@ -150,18 +171,22 @@ static void take_down(struct app *app) {
     if (app->workers != NULL) workers_stop(app->workers, 0);
     committer_stop(app->committer, 0);
     app->committer = NULL;
+    tee_service_stop(app->tee);
     http_server_stop(app->http);
     workers_free(app->workers);
+    tee_service_free(app->tee);
+    ethereum_stop(app->ethereum); /* requests look at it until the server has stopped */
     data_dir_close(app);
 }
 
-static int exit_code(pbts_status started) {
-    if (started == PBTS_OK) return EXIT_STOPPED;
+static int exit_code(pbts_status started, bool failed) {
+    if (started == PBTS_OK) return failed ? EXIT_FAILED : EXIT_STOPPED;
     return started == PBTS_CORRUPT ? EXIT_DATA : EXIT_FAILED;
 }
 
 int main(int argc, char **argv) {
     struct arguments arguments = { argc, argv, environ };
+    bool concealed = pbts_process_conceal();
     struct config *config = calloc(1, sizeof *config);
     struct app *app = calloc(1, sizeof *app);
     bool allocated = config != NULL && app != NULL;
@@ -176,6 +201,9 @@ int main(int argc, char **argv) {
     app_init(app, config);
     free(config);
     warn_of_unknown_variables(app);
+    if (!concealed)
+        LOG(&app->log, LOG_WARN, "not_concealed",
+            LOG_TEXT("advice", "core dumps and debuggers of this user may show keys"));
     int signals = block_signals();
     raise_descriptor_limit();
     pbts_status started = signals >= 0 ? start(app) : PBTS_IO;
@@ -187,6 +215,7 @@ int main(int argc, char **argv) {
     }
     take_down(app);
     if (started == PBTS_OK) LOG(&app->log, LOG_INFO, "stopped", LOG_TEXT("version", PBTS_VERSION));
+    bool failed = atomic_load(&app->failed);
     free(app);
-    return exit_code(started);
+    return exit_code(started, failed);
 }

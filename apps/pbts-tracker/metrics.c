@@ -4,6 +4,8 @@
 
 #include "app.h"
 #include "committer.h"
+#include "ethereum/ethereum.h"
+#include "tee/tee.h"
 #include "worker.h"
 
 static const char *const TRANSPORT_NAMES[METRICS_TRANSPORTS] = { "http", "udp", "rest" };
@@ -136,7 +138,7 @@ static void write_front(pbts_writer *out, struct app *app) {
         { offsetof(pbts_front_stats, refused), "front_refused_total", "counter",
           "Connections whose bytes were no request." },
         { offsetof(pbts_front_stats, evicted), "front_evicted_total", "counter",
-          "Idle connections closed to make room." },
+          "Idle and slow connections closed to make room." },
         { offsetof(pbts_front_stats, busy), "front_busy_total", "counter",
           "Connections turned away at the limit." },
         { offsetof(pbts_front_stats, udp_lost), "udp_unsent_total", "counter",
@@ -219,6 +221,43 @@ static void write_reports(pbts_writer *out, const struct metrics *metrics) {
     }
 }
 
+static void write_ethereum(pbts_writer *out, struct app *app) {
+    struct ethereum_status status;
+    if (app->ethereum == NULL) return;
+    ethereum_look(app->ethereum, &status);
+    single(out, "chain_waiting_accounts", "gauge", "Accounts that the contract has not got yet.",
+           status.waiting);
+    single(out, "chain_aside_accounts", "gauge", "Of them, those that it refuses.", status.aside);
+    single(out, "chain_sequence", "gauge", "Number of the last confirmed batch.",
+           status.state.sequence);
+    single(out, "chain_block", "gauge", "The newest block that was seen.",
+           status.state.block_number);
+    single(out, "chain_problem", "gauge", "1 when the writer cannot go on now.",
+           status.problem[0] != '\0');
+    single(out, "chain_reorgs", "gauge", "Batches that were in a block and then were not.",
+           status.state.reorgs);
+}
+
+static void write_tee(pbts_writer *out, struct app *app) {
+    const struct metrics *metrics = &app->metrics;
+    char labels[80];
+    bool simulated = app->config.tee == PBTS_TEE_SIMULATOR;
+    snprintf(labels, sizeof labels, "tee=\"%s\",simulated=\"%s\"",
+             pbts_tee_kind_text((pbts_tee_kind)app->config.tee), simulated ? "SIMULATED" : "no");
+    describe(out, "tee_info", "gauge", "Which TEE gives evidence; SIMULATED proves nothing.");
+    sample(out, "tee_info", labels, 1);
+    describe(out, "tee_attestations_total", "counter", "Evidence that was asked for, by result.");
+    sample(out, "tee_attestations_total", "result=\"OK\"", metric_read(&metrics->tee_made));
+    sample(out, "tee_attestations_total", "result=\"FAILED\"", metric_read(&metrics->tee_failed));
+    describe(out, "tee_verifications_total", "counter", "Evidence that was verified, by verdict.");
+    sample(out, "tee_verifications_total", "verdict=\"ACCEPTED\"",
+           metric_read(&metrics->tee_accepted));
+    sample(out, "tee_verifications_total", "verdict=\"REFUSED\"",
+           metric_read(&metrics->tee_refused));
+    single(out, "tee_attestation_microseconds_total", "counter", "Time that making evidence took.",
+           metric_read(&metrics->tee_us_sum));
+}
+
 static void write_tracker(pbts_writer *out, struct app *app) {
     pbts_tracker_stats stats;
     pbts_tracker_stats_read(app->tracker, &stats);
@@ -232,6 +271,8 @@ static void write_tracker(pbts_writer *out, struct app *app) {
            stats.ledger_sequence);
     single(out, "ledger_time_seconds", "gauge", "Time of the ledger's last entry.",
            stats.ledger_unix_s);
+    write_ethereum(out, app);
+    write_tee(out, app);
     single(out, "store_used_bytes", "gauge", "Bytes of the store in use.", stats.store_used_bytes);
     single(out, "store_max_bytes", "gauge", "Limit of the store.", app->config.store_max_bytes);
     single(out, "start_time_seconds", "gauge", "When the daemon started.", app->start_unix_s);

@@ -58,7 +58,9 @@ struct metrics {
     metric rest[METRICS_ENDPOINTS][6]; /* by status / 100; [0] unused */
     metric commits, commits_failed, commit_ops;
     metric commit_us_sum, commit_buckets[METRICS_COMMIT_BUCKETS + 1]; /* le 2^i ms/4; last: +Inf */
-    metric statements[METRICS_REFUSALS]; /* of reports, by verdict; counted by REST */
+    metric statements[METRICS_REFUSALS];     /* of reports, by verdict; counted by REST */
+    metric tee_made, tee_failed, tee_us_sum; /* evidence */
+    metric tee_accepted, tee_refused;        /* verdicts on evidence */
     metric reports, duplicate_pieces, credited_bytes, held_bytes;
 };
 

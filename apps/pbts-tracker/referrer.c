@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/epoch.h"
 #include "ledger/ledger_file.h"
+
+enum { CLOCK_AHEAD_MAX_EPOCHS = 24 }; /* of the predecessor's, when it lost claims */
 
 /* A file in memory; no bytes when it is empty. */
 struct map {
@@ -66,8 +69,9 @@ static pbts_status read_claims(struct import *import) {
     if (!import->has_claims) return PBTS_OK;
     if (!map_file(&import->claims_map, path))
         return complain(import->app, path, 0, strerror(errno));
+    uint64_t lost_max_epoch = pbts_epoch_at(app_now().unix_s) + CLOCK_AHEAD_MAX_EPOCHS;
     if (pbts_ledger_file_claims(&import->claims, &problem, &import->ledger,
-                                import->claims_map.bytes) == PBTS_OK)
+                                import->claims_map.bytes, lost_max_epoch) == PBTS_OK)
         return PBTS_OK;
     return complain(import->app, path, 0, problem);
 }
@@ -90,11 +94,15 @@ static pbts_status setup_after(struct app *app, pbts_txn *txn, const pbts_tracke
     pbts_status status = read_ledger(&import);
     if (status == PBTS_OK) status = read_claims(&import);
     if (status == PBTS_OK) status = put_all(&import, txn, config);
+    if (status == PBTS_CORRUPT)
+        status = complain(app, app->config.referrer, 0,
+                          "this file or its claims changed after they were checked: somebody else "
+                          "writes to them");
     if (status == PBTS_OK)
         LOG(&app->log, LOG_INFO, "referrer", LOG_UINT("entries", import.ledger.entries),
             LOG_UINT("rows", import.ledger.rows), LOG_UINT("last_epoch", import.ledger.head.epoch),
             LOG_TEXT("sealed", import.ledger.head.sealed ? "yes" : "no"),
-            LOG_UINT("claims", import.has_claims ? import.claims.count : 0));
+            LOG_UINT("claims", import.has_claims ? import.claims.claims : 0));
     unmap_file(&import.ledger_map);
     unmap_file(&import.claims_map);
     return status;

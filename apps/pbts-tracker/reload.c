@@ -3,8 +3,10 @@
 #include <stdlib.h>
 
 #include "http_server.h"
+#include "tee/tee_service.h"
 
-/* Keys that differ from those we started with and cannot change now. */
+/* Keys that differ from those we started with and cannot change now. By their names alone: a
+ * server's URL may have a secret in it. */
 static void log_what_stays(struct app *app, const struct config *fresh) {
     const char *key, *unit;
     bool may_change;
@@ -13,8 +15,7 @@ static void log_what_stays(struct app *app, const struct config *fresh) {
         if (may_change) continue;
         (void)config_key_at(&app->config, i, &key, &unit, &may_change, before);
         if (strcmp(before, after) != 0)
-            LOG(&app->log, LOG_WARN, "needs_restart", LOG_TEXT("key", key), LOG_TEXT("now", before),
-                LOG_TEXT("wanted", after));
+            LOG(&app->log, LOG_WARN, "needs_restart", LOG_TEXT("key", key));
     }
 }
 
@@ -22,11 +23,13 @@ static void apply(struct app *app, struct config *fresh) {
     const char *problem = NULL;
     /* Fixed for the life of an instance in memory: expiry and places of peers follow from them. */
     fresh->live.policy.interval_s = app->config.live.policy.interval_s;
+    config_follow_interval(&fresh->live);
     fresh->live.policy.peers_per_user_max = app->config.live.policy.peers_per_user_max;
     if (!app_apply_live(app, &fresh->live, &problem)) {
         LOG(&app->log, LOG_ERROR, "reload_failed", LOG_TEXT("reason", problem));
         return;
     }
+    tee_service_reload(app->tee);
     bool tls = http_server_reload_tls(app->http);
     LOG(&app->log, LOG_INFO, "reloaded", LOG_TEXT("file", fresh->file),
         LOG_TEXT("certificate", tls ? "ok" : "kept the old one"));

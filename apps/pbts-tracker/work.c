@@ -4,7 +4,7 @@
 #include "net/clock.h"
 
 static pbts_span seed_of(const struct app *app) {
-    return (pbts_span){ (const uint8_t *)app->admin_token, ADMIN_TOKEN_LEN };
+    return PBTS_SPAN_OF(app->limit_seed);
 }
 
 static uint64_t per_minute_us(struct app *app, enum rest_limit_kind kind) {

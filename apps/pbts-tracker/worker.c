@@ -137,8 +137,9 @@ pbts_status workers_open(struct workers **out, struct app *app) {
     workers->app = app;
     workers->count = worker_count(&app->config);
     pbts_addr failed = { .family = PBTS_IPV4 };
-    pbts_status status =
-        pbts_random_fill(pbts_random_system(), workers->token_key, sizeof workers->token_key);
+    uint8_t salt[16];
+    pbts_status status = pbts_random_fill(pbts_random_system(), salt, sizeof salt);
+    if (status == PBTS_OK) pbts_tracker_keys_udp(workers->token_key, app->keys, salt);
     for (unsigned tries = 0; status == PBTS_OK; tries++) {
         status = make_and_open(workers, &failed);
         if (status == PBTS_OK) {
@@ -150,7 +151,7 @@ pbts_status workers_open(struct workers **out, struct app *app) {
         if (again) status = PBTS_OK;
     }
     LOG(&app->log, LOG_ERROR, "listen_failed", LOG_ADDR("addr", &failed),
-        LOG_UINT("port", failed.port), LOG_TEXT("reason", pbts_status_text(status)));
+        LOG_UINT("port", failed.port), LOG_TEXT("reason", pbts_listen_failure_text(status)));
     free(workers);
     return status;
 }

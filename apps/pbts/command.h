@@ -20,5 +20,8 @@ int pbts_cmd_peer_list(int argc, char **argv);
 int pbts_cmd_peer_add(int argc, char **argv);
 int pbts_cmd_peer_remove(int argc, char **argv);
 int pbts_cmd_peer_stats(int argc, char **argv);
+int pbts_cmd_dht_status(int argc, char **argv);
+int pbts_cmd_dht_lookup(int argc, char **argv);
+int pbts_cmd_dht_announce(int argc, char **argv);
 
 #endif

@@ -154,8 +154,7 @@ void content_piece_files(char *out, size_t capacity, const pbts_metainfo *meta,
         if (files++ == 0 && !path_of(path, place, &part.file)) path[0] = '\0';
     }
     if (files > 1) {
-        (void)snprintf(out, capacity, "%s and %u more file%s", path, files - 1,
-                       files > 2 ? "s" : "");
+        (void)snprintf(out, capacity, "%s and %s", path, say_count(files - 1, "more file"));
     } else {
         (void)snprintf(out, capacity, "%s", files == 1 ? path : "no file");
     }

@@ -151,6 +151,11 @@ static bool move_to_new(const char *part, const char *path) {
 }
 
 static int say_exists(const char *path) {
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        errno = EISDIR;
+        return say_errno(path);
+    }
     return say_fail(PBTS_EXIT_IO, "%s: exists already; --force overwrites it", path);
 }
 

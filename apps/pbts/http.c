@@ -9,15 +9,24 @@
 #include "exit_codes.h"
 #include "say.h"
 
+/* For so many bytes more and a NUL. Doubled, as a long answer comes in thousands of parts. */
+static bool make_room(http_answer *answer, size_t len) {
+    size_t needed = answer->len + len + 1;
+    if (needed <= answer->capacity) return true;
+    uint8_t *bigger = realloc(answer->body, 2 * needed);
+    if (bigger == NULL) return false;
+    answer->body = bigger;
+    answer->capacity = 2 * needed;
+    return true;
+}
+
 /* A short count ends the transfer, here with CURLE_WRITE_ERROR. */
 static size_t take(char *bytes, size_t size, size_t count, void *host) {
     http_answer *answer = host;
     size_t len = size * count;
     if (len > HTTP_ANSWER_MAX - answer->len) return 0;
-    uint8_t *bigger = realloc(answer->body, answer->len + len + 1);
-    if (bigger == NULL) return 0;
-    memcpy(bigger + answer->len, bytes, len);
-    answer->body = bigger;
+    if (!make_room(answer, len)) return 0;
+    memcpy(answer->body + answer->len, bytes, len);
     answer->len += len;
     answer->body[answer->len] = '\0';
     return len;
@@ -77,11 +86,23 @@ static int transfer_failed(const char *url, const char *tracker, CURLcode result
     switch (result) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL: return bad_address(tracker);
+    case CURLE_COULDNT_RESOLVE_HOST:
+        if (strstr(tracker, "://") == NULL) return bad_address(tracker);
+        return say_fail(PBTS_EXIT_IO, "%s: %s", url, curl_easy_strerror(result));
     case CURLE_WRITE_ERROR:
         return say_fail(PBTS_EXIT_IO, "%s: the answer is longer than %d bytes", url,
                         HTTP_ANSWER_MAX);
     case CURLE_COULDNT_CONNECT:
         return say_fail(PBTS_EXIT_IO, "%s: %s; is the tracker running there?", url,
+                        curl_easy_strerror(result));
+    case CURLE_GOT_NOTHING:
+        return say_fail(PBTS_EXIT_IO, "%s: %s; is it https there?", url,
+                        curl_easy_strerror(result));
+    case CURLE_SSL_CONNECT_ERROR:
+        return say_fail(PBTS_EXIT_IO, "%s: %s; is that the tracker's https_port?", url,
+                        curl_easy_strerror(result));
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return say_fail(PBTS_EXIT_IO, "%s: %s; --ca FILE names certificates to trust", url,
                         curl_easy_strerror(result));
     default: return say_fail(PBTS_EXIT_IO, "%s: %s", url, curl_easy_strerror(result));
     }
@@ -127,7 +148,7 @@ int http_send(http_answer *out, const http_request *request) {
 void http_answer_free(http_answer *answer) {
     free(answer->body);
     answer->body = NULL;
-    answer->len = 0;
+    answer->len = answer->capacity = 0;
 }
 
 int http_refused(const http_answer *answer, const http_request *request) {

@@ -23,6 +23,7 @@ typedef struct {
     long status;
     uint8_t *body; /* with a NUL behind it */
     size_t len;
+    size_t capacity; /* of body */
 } http_answer;
 
 /* Send it and take the whole answer, whatever its status. Gives an exit code; says what is wrong.

@@ -51,6 +51,14 @@ static bool read_iid(keyfile *key, pbts_span value) {
     return key->has_iid;
 }
 
+static bool read_tracker(keyfile *key, pbts_span value) {
+    uint8_t *bytes = key->tracker_key.bytes;
+    if (key->has_tracker_key) return false;
+    key->has_tracker_key =
+        pbts_hex_decode_exact(bytes, sizeof key->tracker_key.bytes, value) == PBTS_OK;
+    return key->has_tracker_key;
+}
+
 static const char *read_lines(keyfile *key, pbts_span text) {
     pbts_span line, value;
     if (!next_line(&line, &text) || !pbts_span_is(line, MAGIC)) {
@@ -61,8 +69,12 @@ static const char *read_lines(keyfile *key, pbts_span text) {
     }
     while (next_line(&line, &text)) {
         bool good = (is_field(&value, line, "uid") && read_uid(key, value)) ||
-                    (is_field(&value, line, "iid") && read_iid(key, value));
-        if (!good) return "a line is neither \"uid <name>\" nor \"iid <64 hexadecimal digits>\"";
+                    (is_field(&value, line, "iid") && read_iid(key, value)) ||
+                    (is_field(&value, line, "tracker") && read_tracker(key, value));
+        if (!good) {
+            return "a line is none of \"uid <name>\", \"iid <64 hexadecimal digits>\" and "
+                   "\"tracker <192 hexadecimal digits>\"";
+        }
     }
     return text.len == 0 ? NULL : "the last line is cut short";
 }
@@ -89,6 +101,10 @@ void keyfile_format(pbts_writer *writer, const keyfile *key) {
     if (key->has_iid) {
         pbts_write_text(writer, "\niid ");
         pbts_hex_encode(writer, PBTS_SPAN_OF(key->iid));
+    }
+    if (key->has_tracker_key) {
+        pbts_write_text(writer, "\ntracker ");
+        pbts_hex_encode(writer, PBTS_SPAN_OF(key->tracker_key.bytes));
     }
     pbts_write_text(writer, "\n");
 }

@@ -4,6 +4,7 @@
  *   secret <64 hexadecimal digits>
  *   uid <name>                      where `pbts register` put it
  *   iid <64 hexadecimal digits>     the instance that it registered with
+ *   tracker <192 hexadecimal digits>  that instance's key, as it showed it then
  */
 #ifndef PBTS_APPS_KEYFILE_H
 #define PBTS_APPS_KEYFILE_H
@@ -20,6 +21,8 @@ typedef struct {
     uint8_t uid[PBTS_UID_LEN_MAX];
     bool has_iid;
     uint8_t iid[PBTS_IID_LEN];
+    bool has_tracker_key;
+    pbts_bls_public tracker_key; /* bytes: decode before believing anything */
 } keyfile;
 
 /* The pure half. PBTS_MALFORMED with `problem`, a static sentence. */

@@ -1,24 +1,13 @@
 /* pbts - keys, users, torrents, receipts, reports, peers, the ledger, benchmarks. */
-#include <curl/curl.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "bench/bench.h"
 #include "command.h"
-#include "exit_codes.h"
 #include "files.h"
+#include "kms/kms_commands.h"
 #include "ledger/ledger_commands.h"
-#include "say.h"
+#include "program.h"
+#include "tee/tee_commands.h"
 
-static const struct {
-    const char *words[2]; /* the second may be NULL */
-    int (*run)(int argc, char **argv);
-    const char *help;
-} COMMANDS[] = {
+static const program_command COMMANDS[] = {
     { { "key", "new" }, pbts_cmd_key_new, "make a key file" },
     { { "key", "show" }, pbts_cmd_key_show, "show its public half" },
     { { "register", NULL }, pbts_cmd_register, "register a name with a tracker" },
@@ -36,91 +25,44 @@ static const struct {
     { { "peer", "add" }, pbts_cmd_peer_add, "have it share a torrent" },
     { { "peer", "remove" }, pbts_cmd_peer_remove, "have it share a torrent no more" },
     { { "peer", "stats" }, pbts_cmd_peer_stats, "what moves there" },
+    { { "dht", "status" }, pbts_cmd_dht_status, "its node of the members' DHT" },
+    { { "dht", "lookup" }, pbts_cmd_dht_lookup, "who shares a torrent, asked without the tracker" },
+    { { "dht", "announce" }, pbts_cmd_dht_announce, "say there that it is shared here" },
     { { "ledger", "verify" }, pbts_cmd_ledger_verify, "check a whole ledger offline" },
     { { "ledger", "export" }, pbts_cmd_ledger_export, "copy the ledger of a tracker's data" },
     { { "ledger", "import" }, pbts_cmd_ledger_import, "a tracker's data from such a copy" },
     { { "ledger", "seal" }, pbts_cmd_ledger_seal, "end a ledger for good, for a successor" },
+    { { "ledger", "address" }, pbts_cmd_ledger_address, "who pays for a tracker's contract" },
+    { { "ledger", "deploy" }, pbts_cmd_ledger_deploy, "a contract on an Ethereum chain" },
+    { { "ledger", "deploy-verifier" },
+      pbts_cmd_ledger_deploy_verifier,
+      "a factory for whom a key service vouches" },
+    { { "ledger", "status" }, pbts_cmd_ledger_status, "what a contract says, proved" },
+    { { "ledger", "prove" }, pbts_cmd_ledger_prove, "a user's totals there, as a file" },
+    { { "ledger", "verify-proof" }, pbts_cmd_ledger_verify_proof, "check such a file offline" },
+    { { "ledger", "migrate" }, pbts_cmd_ledger_migrate, "a contract that follows a ledger" },
+    { { "tee", "generate" }, pbts_cmd_tee_generate, "evidence of the machine that this runs on" },
+    { { "tee", "verify" }, pbts_cmd_tee_verify, "check evidence of TDX or SEV-SNP offline" },
+    { { "kms", "key" }, pbts_cmd_kms_key, "ask a key service, with simulated evidence" },
+    { { "kms", "statement" }, pbts_cmd_kms_statement, "have one vouch for a contract's owner" },
     { { "bench", "announce" }, pbts_bench_announce, "load a tracker with announces" },
     { { "bench", "prepare" }, pbts_bench_prepare, "fill a tracker for benchmarks" },
     { { "bench", "receipts" }, pbts_bench_receipts, "time signatures and their checks" },
     { { "bench", "reports" }, pbts_bench_reports, "time reports end to end" },
 };
-enum { COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0] };
-
-static void print_help(FILE *out) {
-    fputs("usage: pbts COMMAND [options]; pbts COMMAND --help explains each\n\n", out);
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const char *second = COMMANDS[i].words[1];
-        fprintf(out, "  %s%s%-*s  %s\n", COMMANDS[i].words[0], second ? " " : "",
-                (int)(15 - strlen(COMMANDS[i].words[0]) - (second ? 1 : 0)), second ? second : "",
-                COMMANDS[i].help);
-    }
-    fputs("\nA first tour\n"
-          "  pbts key new --out alice.key\n"
-          "  pbts register --tracker http://127.0.0.1:8000 --key alice.key --uid alice\n"
-          "  pbts torrent create DIR --out x.torrent\n"
-          "  pbts torrent add --tracker http://127.0.0.1:8000 --key alice.key x.torrent\n\n"
-          "  --help, --version\n\n" PBTS_EXIT_HELP,
-          out);
-}
-
-/* The commands that begin with `word`; whether there are any. */
-static bool print_group(FILE *out, const char *word) {
-    bool group = false;
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (COMMANDS[i].words[1] == NULL || strcmp(COMMANDS[i].words[0], word) != 0) continue;
-        if (!group) fprintf(out, "usage: pbts %s COMMAND, one of\n", word);
-        group = true;
-        fprintf(out, "  %-10s  %s\n", COMMANDS[i].words[1], COMMANDS[i].help);
-    }
-    return group;
-}
-
-static int unknown(int argc, char **argv) {
-    bool helped = argc > 2 && strcmp(argv[2], "--help") == 0;
-    if (print_group(helped ? stdout : stderr, argv[1])) {
-        return helped ? PBTS_EXIT_OK : PBTS_EXIT_USAGE;
-    }
-    return say_fail(PBTS_EXIT_USAGE, "there is no command \"%s\"; see \"pbts --help\"", argv[1]);
-}
-
-/* Where stdin, stdout or stderr is closed, the next file that is opened would take its place, and
- * messages would be written into it. /dev/null takes it, for reading: writing fails as it should.
- */
-static void hold_standard_streams(void) {
-    int fd = open("/dev/null", O_RDONLY);
-    while (fd >= 0 && fd <= STDERR_FILENO) fd = dup(fd);
-    if (fd > STDERR_FILENO) (void)close(fd);
-}
 
 int main(int argc, char **argv) {
-    hold_standard_streams();
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file larger than ulimit -f is an error, not an end */
+    static const program PBTS = {
+        "pbts",
+        COMMANDS,
+        sizeof COMMANDS / sizeof COMMANDS[0],
+        19,
+        "A first tour",
+        "  pbts key new --out alice.key\n"
+        "  pbts register --tracker http://127.0.0.1:8000 --key alice.key --uid alice\n"
+        "  pbts torrent create DIR --out x.torrent\n"
+        "  pbts torrent add --tracker http://127.0.0.1:8000 --key alice.key x.torrent\n",
+    };
     files_discard_on_signals();
-    if (argc < 2) {
-        print_help(stderr);
-        return PBTS_EXIT_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        print_help(stdout);
-        return say_flush(PBTS_EXIT_OK);
-    }
-    if (strcmp(argv[1], "--version") == 0) {
-        puts("pbts " PBTS_VERSION);
-        return say_flush(PBTS_EXIT_OK);
-    }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return say_no_memory();
-    int code = -1;
-    for (size_t i = 0; i < COMMAND_COUNT && code < 0; i++) {
-        const char *second = COMMANDS[i].words[1];
-        if (strcmp(COMMANDS[i].words[0], argv[1]) != 0) continue;
-        if (second != NULL && (argc < 3 || strcmp(second, argv[2]) != 0)) continue;
-        int words = second == NULL ? 1 : 2;
-        code = COMMANDS[i].run(argc - words, argv + words);
-    }
-    if (code < 0) code = unknown(argc, argv);
-    curl_global_cleanup();
-    return say_flush(code);
+    return program_run(&PBTS, argc, argv);
 }

@@ -126,9 +126,9 @@ static int sign_and_write(making *m) {
     int code = receipt_sign(&file, &len, &m->signing);
     if (code == PBTS_EXIT_OK) code = write_out(m, (pbts_span){ file, len });
     if (code == PBTS_EXIT_OK) {
-        printf("%s: %u pieces from %s signed for by %.*s, %zu bytes\n", m->out,
-               pbts_piece_set_count(m->signing.pieces), m->sender, (int)m->key.uid_len,
-               (const char *)m->key.uid, len);
+        printf("%s: %s from %s signed for by %.*s, %zu bytes\n", m->out,
+               say_count(pbts_piece_set_count(m->signing.pieces), "piece"), m->sender,
+               (int)m->key.uid_len, (const char *)m->key.uid, len);
     }
     free(file);
     return code;

@@ -9,6 +9,7 @@
 #include "receipts.h"
 #include "say.h"
 #include "torrent.h"
+#include "tracker/tracker.h"
 
 /* What became of a journal's receipt. */
 static json_t *json_of(const receipts *all, size_t i) {
@@ -20,10 +21,23 @@ static json_t *json_of(const receipts *all, size_t i) {
     return json;
 }
 
+/* The sentence for a tracker's code; NULL: this version knows none. */
+static const char *refusal_text(const char *code) {
+#define X(name, retry, status, text) PBTS_REFUSAL_##name,
+    static const pbts_refusal ALL[] = { PBTS_REFUSAL_MAP(X) };
+#undef X
+    for (size_t i = 0; i < sizeof ALL / sizeof ALL[0]; i++)
+        if (strcmp(pbts_refusal_name(ALL[i]), code) == 0)
+            return pbts_refusal_failure(ALL[i]).reason;
+    return NULL;
+}
+
 static void print_one(const receipts *all, size_t i) {
     receipt_record_print(&all->records[i]);
     if (all->refusals != NULL && all->refusals[i][0] != '\0') {
-        printf(": refused, %s", all->refusals[i]);
+        const char *text = refusal_text(all->refusals[i]);
+        printf(": refused%s%s (%s)", text != NULL ? ": " : "", text != NULL ? text : "",
+               all->refusals[i]);
     } else if (all->refusals != NULL) {
         printf(": waits for the tracker");
     }
@@ -59,6 +73,9 @@ int pbts_cmd_receipt_show(int argc, char **argv) {
         } else {
             print_one(&all, i);
         }
+    }
+    if (!json && all.count == 0 && all.journal != NULL) {
+        puts("nothing waits for the tracker, and nothing was refused");
     }
     receipts_free(&all);
     if (json) return say_json(list);

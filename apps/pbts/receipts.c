@@ -144,7 +144,7 @@ void receipt_record_print(const pbts_receipt_record *record) {
     if (receipt->form == PBTS_FORM_PIECE) {
         printf("piece %u of %u", receipt->piece_index, record->piece_count);
     } else {
-        printf("%u of %u pieces", receipt_record_pieces(record), record->piece_count);
+        printf("%u of %s", receipt_record_pieces(record), say_count(record->piece_count, "piece"));
     }
     if (receipt->form != PBTS_FORM_PIECE) printf(" (%s)", receipt_form_name(receipt->form));
     printf(", epoch %llu", (unsigned long long)receipt->epoch);

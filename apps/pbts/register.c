@@ -55,12 +55,11 @@ static int send_registration(json_t **answer, const char *tracker, const char *c
     return code;
 }
 
-static int note_name(keyfile *key, const char *path, const uint8_t iid[static PBTS_IID_LEN],
-                     const char *uid) {
+/* What the tracker said of itself is in `key` already. */
+static int note_name(keyfile *key, const char *path, const char *uid) {
     key->uid_len = (uint8_t)strlen(uid);
     memcpy(key->uid, uid, key->uid_len);
     key->has_iid = true;
-    memcpy(key->iid, iid, sizeof key->iid);
     return keyfile_save(path, key);
 }
 
@@ -68,17 +67,16 @@ static int do_register(const char *tracker, const char *ca, const char *path, co
                        bool json) {
     keyfile key;
     json_t *answer = NULL;
-    uint8_t iid[PBTS_IID_LEN];
     if (!pbts_uid_is_valid(pbts_span_text(uid))) {
         return say_fail(PBTS_EXIT_USAGE,
                         "\"%.40s\" is no user name: 1 to 32 characters of A-Z a-z 0-9 . _ -", uid);
     }
     int code = keyfile_load(&key, path);
     if (code != PBTS_EXIT_OK) return code;
-    code = tracker_iid(iid, tracker, ca);
-    if (code == PBTS_EXIT_OK) code = send_registration(&answer, tracker, ca, &key, iid, uid);
+    code = tracker_identity(key.iid, &key.tracker_key, &key.has_tracker_key, tracker, ca);
+    if (code == PBTS_EXIT_OK) code = send_registration(&answer, tracker, ca, &key, key.iid, uid);
     if (code == PBTS_EXIT_OK) {
-        int saved = announce_url(answer) != NULL ? note_name(&key, path, iid, uid) : PBTS_EXIT_OK;
+        int saved = announce_url(answer) != NULL ? note_name(&key, path, uid) : PBTS_EXIT_OK;
         code = print_passkey(answer, tracker, json);
         if (code == PBTS_EXIT_OK) code = saved;
     }
@@ -101,9 +99,10 @@ int pbts_cmd_register(int argc, char **argv) {
         "",
         "Register a name with a tracker, proving that you have the key, and print the announce "
         "URL\n"
-        "for your client. Name and instance are noted in the key file: one file, one tracker. The "
-        "URL\n"
-        "is a secret: it is your passkey; \"pbts passkey rotate\" gives a new one.\n",
+        "for your client. Name, instance and the tracker's key are noted in the key file: one "
+        "file,\n"
+        "one tracker. The URL is a secret: it is your passkey; \"pbts passkey rotate\" gives a new "
+        "one.\n",
         "  pbts register --tracker http://127.0.0.1:8000 --key alice.key --uid alice\n",
         options,
         sizeof options / sizeof options[0],

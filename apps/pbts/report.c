@@ -211,12 +211,12 @@ static void print_answer(const reporting *r, const json_t *answer) {
     json_array_foreach(json_object_get(answer, "statements"), i, statement) {
         print_refused(r, statement);
     }
-    printf("credited    %s, %llu pieces\n", say_bytes(tracker_count(credited, "bytes")),
-           (unsigned long long)tracker_count(credited, "pieces"));
+    printf("credited    %s, %s\n", say_bytes(tracker_count(credited, "bytes")),
+           say_count(tracker_count(credited, "pieces"), "piece"));
     printf("held        %s until the receivers' ratio recovers\n",
            say_bytes(tracker_count(json_object_get(answer, "held"), "bytes")));
-    printf("duplicates  %llu pieces counted before\n", (unsigned long long)duplicates);
-    printf("refused     %llu receipts\n", (unsigned long long)tracker_count(answer, "refused"));
+    printf("duplicates  %s counted before\n", say_count(duplicates, "piece"));
+    printf("refused     %s\n", say_count(tracker_count(answer, "refused"), "receipt"));
     print_totals(json_object_get(answer, "totals"));
 }
 
@@ -264,7 +264,9 @@ int pbts_cmd_report(int argc, char **argv) {
         " FILE...",
         "Hand receipts in: they become ratio. Each is credited to the sender that it names, "
         "whoever\n"
-        "reports it. Reporting again is safe: what was counted is called a duplicate.\n",
+        "reports it. Reporting again is safe: what was counted is called a duplicate. Of a "
+        "pbts-peer's\n"
+        "journal what waits, and what was refused before, is handed in.\n",
         "  pbts report --tracker http://127.0.0.1:8000 --key alice.key r.bin\n",
         options,
         sizeof options / sizeof options[0],

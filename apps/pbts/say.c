@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "exit_codes.h"
 
@@ -50,13 +51,19 @@ int say_errno(const char *path) {
     return say_fail(PBTS_EXIT_IO, "%s: %s", path, strerror(errno));
 }
 
+int say_status(const char *path, pbts_status status) {
+    if (status == PBTS_IO) return say_errno(path);
+    return say_fail(PBTS_EXIT_IO, "%s: %s", path, pbts_status_text(status));
+}
+
 int say_no_memory(void) {
     return say_fail(PBTS_EXIT_IO, "out of memory");
 }
 
 int say_json(json_t *take) {
     if (take == NULL) return say_no_memory();
-    int failed = json_dumpf(take, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    /* In ASCII: U+0080 to U+009F, which JSON leaves as they are, do things to a terminal. */
+    int failed = json_dumpf(take, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
     json_decref(take);
     if (failed || putchar('\n') == EOF) return say_fail(PBTS_EXIT_IO, "cannot write the output");
     return PBTS_EXIT_OK;
@@ -65,6 +72,22 @@ int say_json(json_t *take) {
 int say_flush(int code) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
     return code != PBTS_EXIT_OK ? code : say_fail(PBTS_EXIT_IO, "cannot write the output");
+}
+
+const char *say_count(unsigned long long count, const char *noun) {
+    static char texts[8][SAY_NOUN_MAX + 32];
+    static unsigned next;
+    char *text = texts[next++ % 8];
+    size_t len = strlen(noun);
+    bool is_y = len > 0 && noun[len - 1] == 'y', is_s = len > 0 && noun[len - 1] == 's';
+    const char *ending = is_y ? "ies" : is_s ? "es" : "s";
+    if (count == 1) {
+        (void)snprintf(text, sizeof texts[0], "1 %.*s", SAY_NOUN_MAX, noun);
+    } else {
+        (void)snprintf(text, sizeof texts[0], "%llu %.*s%s", count, (int)(is_y ? len - 1 : len),
+                       noun, ending);
+    }
+    return text;
 }
 
 const char *say_bytes(unsigned long long bytes) {
@@ -76,9 +99,19 @@ const char *say_bytes(unsigned long long bytes) {
     double value = (double)bytes;
     for (; value >= 1024 && unit + 1 < sizeof UNITS / sizeof UNITS[0]; unit++) value /= 1024;
     if (unit == 0) {
-        (void)snprintf(text, sizeof texts[0], "%llu bytes", bytes);
+        (void)snprintf(text, sizeof texts[0], "%s", say_count(bytes, "byte"));
     } else {
         (void)snprintf(text, sizeof texts[0], "%.2f %s (%llu bytes)", value, UNITS[unit], bytes);
     }
+    return text;
+}
+
+const char *say_time(uint64_t unix_s) {
+    static char text[32];
+    time_t seconds = (time_t)unix_s;
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc) == NULL ||
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &utc) == 0)
+        text[0] = '\0';
     return text;
 }

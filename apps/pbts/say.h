@@ -15,6 +15,8 @@ int say_fail(int code, const char *format, ...) __attribute__((format(printf, 2,
 void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "pbts: PATH: what errno says"; PBTS_EXIT_IO. */
 int say_errno(const char *path);
+/* The same of a status, with what errno says where that is PBTS_IO. */
+int say_status(const char *path, pbts_status status);
 int say_no_memory(void); /* PBTS_EXIT_IO */
 
 /* Text from a stranger (a tracker, a .torrent, a file name) without the control characters that
@@ -28,5 +30,11 @@ int say_flush(int code);
 
 /* "12.5 GiB (13421772800 bytes)" for people; valid until the next call but three. */
 const char *say_bytes(unsigned long long bytes);
+/* "2026-12-21 09:30:00 UTC", "" when there is no such date; valid until the next call. */
+const char *say_time(uint64_t unix_s);
+/* "1 receipt", "20 receipts", "2 entries"; valid until the next call but seven. The noun is at most
+ * SAY_NOUN_MAX characters. */
+enum { SAY_NOUN_MAX = 30 };
+const char *say_count(unsigned long long count, const char *noun);
 
 #endif

@@ -1,9 +1,8 @@
-/* torrent.c - `pbts torrent show`, `add` and `list`. */
+/* torrent.c - a .torrent from disk; `pbts torrent add` and `list`. */
 #include "torrent.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "command.h"
 #include "exit_codes.h"
@@ -25,81 +24,6 @@ int torrent_load(pbts_metainfo **out, const char *path) {
     free(bytes);
     if (status == PBTS_OK) return PBTS_EXIT_OK;
     return say_fail(PBTS_EXIT_REFUSED, "%s: %s: %s", path, pbts_status_text(status), problem);
-}
-
-/* ---- show ---- */
-
-static json_t *text_of(pbts_span bytes) {
-    json_t *text = json_stringn((const char *)bytes.data, bytes.len);
-    return text ? text : json_string("(not UTF-8)");
-}
-
-static json_t *files_json(const pbts_metainfo *meta) {
-    json_t *files = json_array();
-    for (uint32_t i = 0; i < pbts_metainfo_file_count(meta); i++) {
-        pbts_torrent_file file = pbts_metainfo_file(meta, i);
-        if (file.padding) continue;
-        json_array_append_new(files, json_pack("{s:o, s:I}", "path", text_of(file.path),
-                                               "length_bytes", (json_int_t)file.length_bytes));
-    }
-    return files;
-}
-
-static int show_json(const pbts_metainfo *meta, const char *v1, const char *v2) {
-    return say_json(json_pack(
-        "{s:s*, s:s*, s:o, s:b, s:I, s:I, s:I, s:o}", "infohash", v1, "infohash_v2", v2, "name",
-        text_of(pbts_metainfo_name(meta)), "private", pbts_metainfo_is_private(meta), "total_bytes",
-        (json_int_t)pbts_metainfo_total_bytes(meta), "piece_length",
-        (json_int_t)pbts_metainfo_piece_length(meta), "pieces",
-        (json_int_t)pbts_metainfo_piece_count(meta), "files", files_json(meta)));
-}
-
-static void show_text(const pbts_metainfo *meta, const char *v1, const char *v2) {
-    printf("name         ");
-    say_clean(stdout, pbts_metainfo_name(meta));
-    printf("\nversion      %s\n", v1 && v2 ? "hybrid" : v2 ? "2" : "1");
-    if (v1) printf("infohash     %s\n", v1);
-    if (v2) printf("infohash v2  %s\n", v2);
-    printf("private      %s\n", pbts_metainfo_is_private(meta) ? "yes" : "no: trackers refuse it");
-    printf("size         %s\n", say_bytes(pbts_metainfo_total_bytes(meta)));
-    printf("pieces       %u of %s\n", pbts_metainfo_piece_count(meta),
-           say_bytes(pbts_metainfo_piece_length(meta)));
-    for (uint32_t i = 0; i < pbts_metainfo_file_count(meta); i++) {
-        pbts_torrent_file file = pbts_metainfo_file(meta, i);
-        if (file.padding) continue;
-        printf("  %14llu  ", (unsigned long long)file.length_bytes);
-        say_clean(stdout, file.path);
-        (void)putchar('\n');
-    }
-}
-
-int pbts_cmd_torrent_show(int argc, char **argv) {
-    bool json = false;
-    const command_option options[] = { OPTION_JSON(&json) };
-    const command_spec spec = { "torrent show",
-                                " FILE",
-                                "Show what a .torrent says.\n",
-                                "  pbts torrent show x.torrent\n",
-                                options,
-                                1,
-                                1,
-                                1 };
-    char **arguments, v1[41], v2[65];
-    int code = options_parse(&spec, &arguments, argc, argv);
-    if (code != OPTIONS_GO_ON) return code;
-    pbts_metainfo *meta;
-    code = torrent_load(&meta, arguments[0]);
-    if (code != PBTS_EXIT_OK) return code;
-    bool has_v1 = pbts_metainfo_has_v1(meta), has_v2 = pbts_metainfo_has_v2(meta);
-    if (has_v1) hex_text(v1, sizeof v1, (pbts_span){ pbts_metainfo_infohash_v1(meta), 20 });
-    if (has_v2) hex_text(v2, sizeof v2, (pbts_span){ pbts_metainfo_infohash_v2_full(meta), 32 });
-    if (json) {
-        code = show_json(meta, has_v1 ? v1 : NULL, has_v2 ? v2 : NULL);
-    } else {
-        show_text(meta, has_v1 ? v1 : NULL, has_v2 ? v2 : NULL);
-    }
-    pbts_metainfo_free(meta);
-    return code;
 }
 
 /* ---- add ---- */

@@ -1,6 +1,7 @@
 /* torrent_create.c - `pbts torrent create`. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "command.h"
@@ -10,6 +11,7 @@
 #include "options.h"
 #include "progress.h"
 #include "say.h"
+#include "torrent/fallback.h"
 #include "tracker_api.h"
 
 enum { CHUNK_LEN = 1 << 20 };
@@ -74,12 +76,40 @@ static int build(pbts_torrent_builder *builder, const content *all, const create
     hex_text(infohash, sizeof infohash,
              (pbts_span){ pbts_metainfo_infohash(meta), PBTS_INFOHASH_LEN });
     if (code == PBTS_EXIT_OK) {
-        printf("%s: infohash %s, %u pieces of %s, %s in all\n", out, infohash,
-               pbts_metainfo_piece_count(meta), say_bytes(pbts_metainfo_piece_length(meta)),
+        printf("%s: infohash %s, %s of %s, %s in all\n", out, infohash,
+               say_count(pbts_metainfo_piece_count(meta), "piece"),
+               say_bytes(pbts_metainfo_piece_length(meta)),
                say_bytes(pbts_metainfo_total_bytes(meta)));
     }
     pbts_metainfo_free(meta);
     return code;
+}
+
+/* "IP:PORT,IP:PORT" as the dictionary "pbts" of the file. */
+static int nodes_into(pbts_writer *out, const char *list) {
+    uint8_t four[6 * PBTS_FALLBACK_NODES_MAX], six[18 * PBTS_FALLBACK_NODES_MAX];
+    pbts_writer nodes4 = pbts_writer_over(four, sizeof four);
+    pbts_writer nodes6 = pbts_writer_over(six, sizeof six);
+    for (const char *item = list; item != NULL;) {
+        pbts_addr addr;
+        const char *comma = strchr(item, ',');
+        size_t len = comma != NULL ? (size_t)(comma - item) : strlen(item);
+        pbts_span text = { (const uint8_t *)item, len };
+        if (pbts_addr_parse_endpoint(&addr, text) != PBTS_OK) {
+            return say_fail(PBTS_EXIT_USAGE,
+                            "--nodes %s: should be nodes like 192.0.2.1:6881,[2001:db8::1]:6881",
+                            list);
+        }
+        if (!pbts_torrent_fallback_add(&nodes4, &nodes6, &addr)) {
+            return say_fail(PBTS_EXIT_USAGE, "--nodes: at most %d of each family",
+                            PBTS_FALLBACK_NODES_MAX);
+        }
+        item = comma != NULL ? comma + 1 : NULL;
+    }
+    const pbts_torrent_fallback fallback = { .nodes4 = pbts_writer_span(&nodes4),
+                                             .nodes6 = pbts_writer_span(&nodes6) };
+    pbts_torrent_fallback_encode(out, &fallback);
+    return PBTS_EXIT_OK;
 }
 
 static int create(const char *path, const create_options *how, pbts_torrent_options *options) {
@@ -104,7 +134,7 @@ static int create(const char *path, const create_options *how, pbts_torrent_opti
 }
 
 int pbts_cmd_torrent_create(int argc, char **argv) {
-    const char *length = "262144", *announce = "", *comment = "";
+    const char *length = "262144", *announce = "", *comment = "", *source = "", *nodes = NULL;
     create_options how = { .out = NULL };
     bool v2 = false, hybrid = false;
     const command_option options[] = {
@@ -117,6 +147,11 @@ int pbts_cmd_torrent_create(int argc, char **argv) {
         { "announce", "URL", &announce, NULL, false,
           "your announce URL; trackers fill in each user's own when they hand the\nfile out" },
         { "comment", "TEXT", &comment, NULL, false, "a comment" },
+        { "source", "TEXT", &source, NULL, false,
+          "the tracker's name, inside info: gives the same files another infohash\nat each "
+          "tracker" },
+        { "nodes", "LIST", &nodes, NULL, false,
+          "ADDRESS:PORT,... where the users' DHT begins while the tracker is away" },
         OPTION_PROGRESS(&how.forced_progress),
     };
     const command_spec spec = {
@@ -131,6 +166,7 @@ int pbts_cmd_torrent_create(int argc, char **argv) {
         1
     };
     char **arguments;
+    uint8_t fallback[PBTS_FALLBACK_LEN_MAX];
     uint64_t piece_length;
     int code = options_parse(&spec, &arguments, argc, argv);
     if (code != OPTIONS_GO_ON) return code;
@@ -139,6 +175,9 @@ int pbts_cmd_torrent_create(int argc, char **argv) {
         return say_fail(PBTS_EXIT_USAGE, "--piece-length %s: should be a power of two, 16K to 64M",
                         length);
     }
+    if (strlen(source) > PBTS_TORRENT_SOURCE_MAX) {
+        return say_fail(PBTS_EXIT_USAGE, "--source: at most %d bytes", PBTS_TORRENT_SOURCE_MAX);
+    }
     pbts_torrent_options torrent = {
         .version = v2       ? PBTS_TORRENT_V2
                    : hybrid ? PBTS_TORRENT_HYBRID
@@ -146,6 +185,11 @@ int pbts_cmd_torrent_create(int argc, char **argv) {
         .piece_length = (uint32_t)piece_length,
         .announce = pbts_span_text(announce),
         .comment = pbts_span_text(comment),
+        .source = pbts_span_text(source),
     };
+    pbts_writer writer = pbts_writer_over(fallback, sizeof fallback);
+    if (nodes != NULL) code = nodes_into(&writer, nodes);
+    if (nodes != NULL && code != PBTS_EXIT_OK) return code;
+    torrent.fallback = pbts_writer_span(&writer);
     return create(arguments[0], &how, &torrent);
 }

@@ -36,7 +36,8 @@ int tracker_answer_bad(json_t *take, const char *tracker, const char *what) {
                     what);
 }
 
-int tracker_iid(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const char *ca) {
+int tracker_identity(uint8_t iid[static PBTS_IID_LEN], pbts_bls_public *tracker_key, bool *has_key,
+                     const char *tracker, const char *ca) {
     const http_request request = {
         .tracker = tracker, .ca = ca, .method = "GET", .path = "/params"
     };
@@ -48,8 +49,18 @@ int tracker_iid(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const cha
         code =
             say_fail(PBTS_EXIT_IO, "%s/params names no instance; is this a PBTS tracker?", tracker);
     }
+    text = json_string_value(json_object_get(params, "tracker_key"));
+    *has_key =
+        text != NULL && pbts_base64_decode_exact(tracker_key->bytes, sizeof tracker_key->bytes,
+                                                 pbts_span_text(text)) == PBTS_OK;
     json_decref(params);
     return code;
+}
+
+int tracker_iid(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const char *ca) {
+    pbts_bls_public key;
+    bool has_key;
+    return tracker_identity(iid, &key, &has_key, tracker, ca);
 }
 
 int tracker_iid_of_key(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const char *ca,

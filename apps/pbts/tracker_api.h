@@ -8,7 +8,10 @@
 
 /* The instance's id, from GET /params. */
 int tracker_iid(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const char *ca);
-/* The same for something that `key` is about to sign: PBTS_EXIT_REFUSED when the key is registered
+/* The same, and the key that it signs with, when it shows one. */
+int tracker_identity(uint8_t iid[static PBTS_IID_LEN], pbts_bls_public *tracker_key, bool *has_key,
+                     const char *tracker, const char *ca);
+/* The id for something that `key` is about to sign: PBTS_EXIT_REFUSED when the key is registered
  * with another instance. */
 int tracker_iid_of_key(uint8_t iid[static PBTS_IID_LEN], const char *tracker, const char *ca,
                        const keyfile *key);

@@ -27,7 +27,7 @@ static void print_user(const json_t *user, const char *name) {
     }
     printf("allowance   %s may still be taken\n",
            say_bytes(tracker_count(user, "allowance_bytes")));
-    printf("in          %llu swarms now\n", (unsigned long long)tracker_count(user, "peers"));
+    printf("in          %s now\n", say_count(tracker_count(user, "peers"), "swarm"));
 }
 
 int pbts_cmd_user_show(int argc, char **argv) {

@@ -38,6 +38,7 @@ enum {
     LIBPBTS_SIGNATURE_LEN = 48,
     LIBPBTS_INSTANCE_LEN = 32, /* a tracker's instance id, "iid" in GET /params */
     LIBPBTS_INFOHASH_LEN = 20,
+    LIBPBTS_MEMBERSHIP_LEN = 192,
     LIBPBTS_CODE_LEN = 64,
     LIBPBTS_HELLO_MAX = 1024,              /* a buffer for libpbts_link_hello */
     LIBPBTS_MESSAGE_MAX = 256 * 1024,      /* for libpbts_link_next_send */
@@ -121,7 +122,7 @@ typedef enum {
     LIBPBTS_OPTION_FORM_GIVEN = 1,         /* preferred as receiver: CUMULATIVE */
     LIBPBTS_OPTION_FORMS_TAKEN = 2,        /* bits (1 << form), as sender: all */
     LIBPBTS_OPTION_PAPER_SCHEDULE = 3,     /* sign as in the paper's adaptive schedule: 0 */
-    LIBPBTS_OPTION_BATCH_PIECES = 4,       /* 10 */
+    LIBPBTS_OPTION_BATCH_PIECES = 4,       /* 10; at most 4,096 */
     LIBPBTS_OPTION_EXPOSURE_MAX_BYTES = 5, /* lent to one key at most: 64 MiB */
     LIBPBTS_OPTION_RECEIPT_TIMEOUT_MS = 6, /* patience with one that does not sign: 60,000 */
     LIBPBTS_OPTION_TICKET_REQUIRED = 7,    /* serve nobody without the tracker's ticket: 1 */
@@ -141,6 +142,17 @@ LIBPBTS_CHECKED libpbts_result libpbts_member_set(libpbts_member *member, libpbt
  * none. Then send the extended handshake again on every connection. MALFORMED, NO_MEMORY. */
 LIBPBTS_CHECKED libpbts_result libpbts_member_set_ticket(libpbts_member *member, const void *bytes,
                                                          size_t len);
+
+/* For times without the tracker. The membership of the last signed announce (`member` beside the
+ * ticket, or in the .torrent that the tracker gave us), shown in every handshake; len 0: none.
+ * MALFORMED. */
+LIBPBTS_CHECKED libpbts_result libpbts_member_set_membership(libpbts_member *member,
+                                                             const void *bytes, size_t len);
+/* Whether the tracker is away, as announces find out: then others' memberships stand for tickets.
+ * `beacon_epoch`: of the newest beacon of the tracker's, which memberships end by; 0: not known.
+ * Also while there are links. */
+LIBPBTS_API void libpbts_member_set_outage(libpbts_member *member, bool is_outage,
+                                           uint64_t beacon_epoch);
 
 /* ---- links ------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include "api/api_parts.h"
 #include "base/assert.h"
 #include "base/secret.h"
+#include "wire/membership.h"
 #include "wire/peer_pbts.h"
 
 /* ---- life ---- */
@@ -66,7 +67,7 @@ static range range_of(libpbts_option option) {
     case LIBPBTS_OPTION_FORM_GIVEN: return (range){ PBTS_FORM_PIECE, PBTS_FORM_SESSION };
     case LIBPBTS_OPTION_FORMS_TAKEN: return (range){ 1, UINT32_MAX };
     case LIBPBTS_OPTION_PAPER_SCHEDULE: return (range){ 0, 1 };
-    case LIBPBTS_OPTION_BATCH_PIECES: return (range){ 1, PBTS_PIECES_MAX };
+    case LIBPBTS_OPTION_BATCH_PIECES: return (range){ 1, PBTS_RECEIPT_BATCH_PIECES_MAX };
     case LIBPBTS_OPTION_EXPOSURE_MAX_BYTES: return (range){ 0, INT64_MAX };
     case LIBPBTS_OPTION_RECEIPT_TIMEOUT_MS: return (range){ 1000, 24 * 3600 * 1000 };
     case LIBPBTS_OPTION_TICKET_REQUIRED: return (range){ 0, 1 };
@@ -113,4 +114,24 @@ libpbts_result libpbts_member_set_ticket(libpbts_member *member, const void *byt
     member->ticket = copy;
     member->terms.ticket = (pbts_span){ copy, len };
     return LIBPBTS_OK;
+}
+
+/* ---- times without the tracker ---- */
+
+libpbts_result libpbts_member_set_membership(libpbts_member *member, const void *bytes,
+                                             size_t len) {
+    pbts_membership membership;
+    if (len > 0) {
+        pbts_status status = pbts_membership_decode(&membership, pbts_api_span(bytes, len));
+        if (status != PBTS_OK) return pbts_api_result(status);
+        memcpy(member->membership, bytes, len);
+    }
+    member->terms.membership = (pbts_span){ member->membership, len };
+    return LIBPBTS_OK;
+}
+
+void libpbts_member_set_outage(libpbts_member *member, bool is_outage, uint64_t beacon_epoch) {
+    bool fits = beacon_epoch < UINT64_MAX / PBTS_EPOCH_SECONDS;
+    member->terms.is_outage = is_outage;
+    member->terms.tracker_time_s = fits ? beacon_epoch * PBTS_EPOCH_SECONDS : UINT64_MAX;
 }

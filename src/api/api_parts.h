@@ -26,6 +26,7 @@ struct libpbts_member {
     pbts_link_terms terms;
     pbts_book *book;
     uint8_t *ticket;
+    uint8_t membership[LIBPBTS_MEMBERSHIP_LEN]; /* as the terms show it */
     size_t links;
 };
 

@@ -1,40 +1,31 @@
 /* Keys, signatures and points over blst. Bytes of the wire become points here and nowhere else. */
 #include "bls/bls.h"
 
-#include <blst.h>
-
 #include "base/assert.h"
 #include "base/secret.h"
 #include "bls/hash_domain.h"
-
-static_assert(sizeof(pbts_bls_g1_point) == sizeof(blst_p1), "a G1 point holds a blst_p1");
-static_assert(sizeof(pbts_bls_public_point) == sizeof(blst_p2_affine), "a key holds a G2 point");
-static_assert(_Alignof(pbts_bls_g1_point) >= _Alignof(blst_p1), "aligned for blst");
-static_assert(_Alignof(pbts_bls_public_point) >= _Alignof(blst_p2_affine), "aligned for blst");
-
-/* The opaque bytes are blst's own structures; no arithmetic on them happens outside blst. */
-static blst_p1 *g1(pbts_bls_g1_point *point) {
-    return (blst_p1 *)(void *)point->opaque;
-}
-static const blst_p1 *g1_const(const pbts_bls_g1_point *point) {
-    return (const blst_p1 *)(const void *)point->opaque;
-}
-static blst_p2_affine *g2(pbts_bls_public_point *point) {
-    return (blst_p2_affine *)(void *)point->opaque;
-}
-static const blst_p2_affine *g2_const(const pbts_bls_public_point *point) {
-    return (const blst_p2_affine *)(const void *)point->opaque;
-}
+#include "bls/points.h"
 
 #define DOMAIN(purpose) "PBTS_V1_" purpose "_BLS12381G1_XMD:SHA-256_SSWU_RO_"
 
 const char *pbts_bls_domain(pbts_bls_purpose purpose) {
     static const char *const domains[PBTS_BLS_PURPOSES] = {
-        [PBTS_BLS_REGISTER] = DOMAIN("REGISTER"), [PBTS_BLS_ANNOUNCE] = DOMAIN("ANNOUNCE"),
-        [PBTS_BLS_PIECE] = DOMAIN("PIECE"),       [PBTS_BLS_CUMULATIVE] = DOMAIN("CUMULATIVE"),
-        [PBTS_BLS_BATCH] = DOMAIN("BATCH"),       [PBTS_BLS_SESSION] = DOMAIN("SESSION"),
-        [PBTS_BLS_REPORT] = DOMAIN("REPORT"),     [PBTS_BLS_TICKET] = DOMAIN("TICKET"),
-        [PBTS_BLS_PEER] = DOMAIN("PEER"),         [PBTS_BLS_LEDGER] = DOMAIN("LEDGER"),
+        [PBTS_BLS_REGISTER] = DOMAIN("REGISTER"),
+        [PBTS_BLS_ANNOUNCE] = DOMAIN("ANNOUNCE"),
+        [PBTS_BLS_PIECE] = DOMAIN("PIECE"),
+        [PBTS_BLS_CUMULATIVE] = DOMAIN("CUMULATIVE"),
+        [PBTS_BLS_BATCH] = DOMAIN("BATCH"),
+        [PBTS_BLS_SESSION] = DOMAIN("SESSION"),
+        [PBTS_BLS_REPORT] = DOMAIN("REPORT"),
+        [PBTS_BLS_TICKET] = DOMAIN("TICKET"),
+        [PBTS_BLS_PEER] = DOMAIN("PEER"),
+        [PBTS_BLS_LEDGER] = DOMAIN("LEDGER"),
+        [PBTS_BLS_KMS_ATTEST] = DOMAIN("KMS_ATTEST"),
+        [PBTS_BLS_MEMBER] = DOMAIN("MEMBER"),
+        [PBTS_BLS_DHT_BEACON] = DOMAIN("DHT_BEACON"),
+        [PBTS_BLS_DHT_CERT] = DOMAIN("DHT_CERT"),
+        [PBTS_BLS_KMS_NODE] = DOMAIN("KMS_NODE"),
+        [PBTS_BLS_KMS_KEY] = DOMAIN("KMS_KEY"),
     };
     assert((unsigned)purpose < PBTS_BLS_PURPOSES);
     return domains[purpose];
@@ -42,15 +33,18 @@ const char *pbts_bls_domain(pbts_bls_purpose purpose) {
 
 /* ---- keys and signing: nothing here may branch or index on the secret ---- */
 
+void pbts_bls_derive(pbts_bls_secret *out, const uint8_t seed[static PBTS_BLS_SEED_LEN],
+                     pbts_span info) {
+    blst_scalar scalar;
+    blst_keygen(&scalar, seed, PBTS_BLS_SEED_LEN, info.data, info.len);
+    blst_bendian_from_scalar(out->bytes, &scalar);
+    pbts_wipe(&scalar, sizeof scalar);
+}
+
 pbts_status pbts_bls_generate(pbts_bls_secret *out, pbts_random *random) {
-    uint8_t seed[32]; /* the least that KeyGen of draft-irtf-cfrg-bls-signature-05 takes */
+    uint8_t seed[PBTS_BLS_SEED_LEN];
     pbts_status status = pbts_random_fill(random, seed, sizeof seed);
-    if (status == PBTS_OK) {
-        blst_scalar scalar;
-        blst_keygen(&scalar, seed, sizeof seed, NULL, 0);
-        blst_bendian_from_scalar(out->bytes, &scalar);
-        pbts_wipe(&scalar, sizeof scalar);
-    }
+    if (status == PBTS_OK) pbts_bls_derive(out, seed, (pbts_span){ NULL, 0 });
     pbts_wipe(seed, sizeof seed);
     return status;
 }

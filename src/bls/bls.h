@@ -13,6 +13,7 @@
 
 enum {
     PBTS_BLS_SECRET_LEN = 32,
+    PBTS_BLS_SEED_LEN = 32, /* the least that KeyGen takes */
     PBTS_BLS_PUBLIC_LEN = 96,
     PBTS_BLS_SIGNATURE_LEN = 48,
     PBTS_BLS_PUBLIC_RAW_LEN = 192, /* uncompressed: for our own store only, cheap to load again */
@@ -46,7 +47,13 @@ typedef enum {
     PBTS_BLS_REPORT,
     PBTS_BLS_TICKET,
     PBTS_BLS_PEER,
-    PBTS_BLS_LEDGER, /* an entry of the local ledger, signed by the tracker key */
+    PBTS_BLS_LEDGER,     /* an entry of the local ledger, signed by the tracker key */
+    PBTS_BLS_KMS_ATTEST, /* a statement of a key service's group for a chain; see docs/kms.md */
+    PBTS_BLS_MEMBER,     /* who may take part while the tracker is away: wire/membership.h */
+    PBTS_BLS_DHT_BEACON, /* what gives nodes of the DHT their places: wire/membership.h */
+    PBTS_BLS_DHT_CERT,   /* a node's session key: dht/certificate.h */
+    PBTS_BLS_KMS_NODE,   /* a node of the key service to the others */
+    PBTS_BLS_KMS_KEY,    /* what a tracker's key is made of; this signature is a secret */
     PBTS_BLS_PURPOSES
 } pbts_bls_purpose;
 
@@ -56,6 +63,10 @@ const char *pbts_bls_domain(pbts_bls_purpose purpose);
 /* Keys. Generation: PBTS_IO when the random source fails. From bytes: PBTS_MALFORMED unless 1..r-1.
  */
 PBTS_MUST_USE pbts_status pbts_bls_generate(pbts_bls_secret *out, pbts_random *random);
+/* The key that a secret seed and a public label (key_info) stand for: KeyGen of
+ * draft-irtf-cfrg-bls-signature-05, which is HKDF-SHA-256 to 48 bytes, reduced mod r. */
+void pbts_bls_derive(pbts_bls_secret *out, const uint8_t seed[static PBTS_BLS_SEED_LEN],
+                     pbts_span info);
 PBTS_MUST_USE pbts_status pbts_bls_secret_check(const pbts_bls_secret *secret);
 void pbts_bls_public_of(pbts_bls_public *out, const pbts_bls_secret *secret);
 

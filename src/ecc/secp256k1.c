@@ -3,6 +3,7 @@
 
 #include <secp256k1.h>
 #include <secp256k1_preallocated.h>
+#include <secp256k1_recovery.h>
 
 #include "base/assert.h"
 #include "base/secret.h"
@@ -97,6 +98,22 @@ void pbts_secp256k1_sign(const pbts_secp256k1_signer *signer, pbts_secp256k1_sig
     assert(done == 1);
 }
 
+void pbts_secp256k1_sign_recoverable(const pbts_secp256k1_signer *signer,
+                                     pbts_secp256k1_signature *out, bool *y_odd,
+                                     const pbts_secp256k1_secret *secret,
+                                     const uint8_t digest[static PBTS_SECP256K1_DIGEST_LEN]) {
+    secp256k1_ecdsa_recoverable_signature signature;
+    int recovery_id = 0;
+    int done = secp256k1_ecdsa_sign_recoverable(signer->context, &signature, digest, secret->bytes,
+                                                secp256k1_nonce_function_rfc6979, NULL);
+    assert(done == 1);
+    done = secp256k1_ecdsa_recoverable_signature_serialize_compact(signer->context, out->bytes,
+                                                                   &recovery_id, &signature);
+    /* 2 and 3 say that x was at least n: one in 2^127, which nobody will see. */
+    assert(done == 1 && recovery_id < 2);
+    *y_odd = recovery_id == 1;
+}
+
 /* ---- untrusted bytes to points ---- */
 
 pbts_status pbts_secp256k1_public_decode(pbts_secp256k1_point *out,
@@ -117,6 +134,16 @@ void pbts_secp256k1_public_encode(pbts_secp256k1_public *out, const pbts_secp256
     assert(done == 1 && len == sizeof out->bytes);
 }
 
+void pbts_secp256k1_public_affine(uint8_t out[static PBTS_SECP256K1_AFFINE_LEN],
+                                  const pbts_secp256k1_point *point) {
+    uint8_t bytes[1 + PBTS_SECP256K1_AFFINE_LEN]; /* 04, x, y */
+    size_t len = sizeof bytes;
+    int done = secp256k1_ec_pubkey_serialize(secp256k1_context_static, bytes, &len,
+                                             pubkey_const(point), SECP256K1_EC_UNCOMPRESSED);
+    assert(done == 1 && len == sizeof bytes);
+    memcpy(out, bytes + 1, PBTS_SECP256K1_AFFINE_LEN);
+}
+
 pbts_status pbts_secp256k1_verify(const pbts_secp256k1_point *key,
                                   const uint8_t digest[static PBTS_SECP256K1_DIGEST_LEN],
                                   const pbts_secp256k1_signature *signature) {
@@ -129,4 +156,23 @@ pbts_status pbts_secp256k1_verify(const pbts_secp256k1_point *key,
     return secp256k1_ecdsa_verify(context, &parsed, digest, pubkey_const(key)) == 1
                ? PBTS_OK
                : PBTS_BAD_SIGNATURE;
+}
+
+pbts_status pbts_secp256k1_recover(pbts_secp256k1_point *out,
+                                   const uint8_t digest[static PBTS_SECP256K1_DIGEST_LEN],
+                                   const pbts_secp256k1_signature *signature, bool y_odd) {
+    const secp256k1_context *context = secp256k1_context_static;
+    secp256k1_ecdsa_recoverable_signature parsed;
+    secp256k1_ecdsa_signature plain;
+    secp256k1_pubkey key;
+    if (secp256k1_ecdsa_recoverable_signature_parse_compact(context, &parsed, signature->bytes,
+                                                            y_odd ? 1 : 0) != 1) {
+        return PBTS_BAD_SIGNATURE;
+    }
+    /* The library recovers from high s too. */
+    secp256k1_ecdsa_recoverable_signature_convert(context, &plain, &parsed);
+    if (secp256k1_ecdsa_signature_normalize(context, NULL, &plain) == 1) return PBTS_BAD_SIGNATURE;
+    if (secp256k1_ecdsa_recover(context, &key, &parsed, digest) != 1) return PBTS_BAD_SIGNATURE;
+    *pubkey(out) = key;
+    return PBTS_OK;
 }

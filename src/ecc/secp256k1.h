@@ -1,4 +1,4 @@
-/* ecc/secp256k1.h - ECDSA on secp256k1, for the keys of sessions.
+/* ecc/secp256k1.h - ECDSA on secp256k1, for the keys of sessions and of Ethereum accounts.
  *
  * As in bls/: bytes (…_public, …_signature: as on the wire, untrusted) and points (…_point:
  * decoded, on the curve, not infinity) are different types; pbts_secp256k1_public_decode is the one
@@ -18,6 +18,7 @@ enum {
     PBTS_SECP256K1_PUBLIC_LEN = 33,
     PBTS_SECP256K1_SIGNATURE_LEN = 64,
     PBTS_SECP256K1_DIGEST_LEN = 32,
+    PBTS_SECP256K1_AFFINE_LEN = 64,
 };
 
 typedef struct {
@@ -57,11 +58,26 @@ void pbts_secp256k1_sign(const pbts_secp256k1_signer *signer, pbts_secp256k1_sig
 PBTS_MUST_USE pbts_status pbts_secp256k1_public_decode(pbts_secp256k1_point *out,
                                                        const pbts_secp256k1_public *bytes);
 void pbts_secp256k1_public_encode(pbts_secp256k1_public *out, const pbts_secp256k1_point *point);
+/* x and y, big-endian: what Ethereum's addresses are made of. */
+void pbts_secp256k1_public_affine(uint8_t out[static PBTS_SECP256K1_AFFINE_LEN],
+                                  const pbts_secp256k1_point *point);
 
 /* PBTS_OK or PBTS_BAD_SIGNATURE: r or s out of range, high s, or not of this key and digest.
  * From any thread; no heap. */
 PBTS_MUST_USE pbts_status pbts_secp256k1_verify(
     const pbts_secp256k1_point *key, const uint8_t digest[static PBTS_SECP256K1_DIGEST_LEN],
     const pbts_secp256k1_signature *signature);
+
+/* The same signature as pbts_secp256k1_sign, and the bit that its key is recovered with: whether
+ * the y of the nonce's point is odd. Source: SEC 1 section 4.1.6, Yellow Paper appendix F. */
+void pbts_secp256k1_sign_recoverable(const pbts_secp256k1_signer *signer,
+                                     pbts_secp256k1_signature *out, bool *y_odd,
+                                     const pbts_secp256k1_secret *secret,
+                                     const uint8_t digest[static PBTS_SECP256K1_DIGEST_LEN]);
+/* The one key under which the signature verifies with this bit. PBTS_BAD_SIGNATURE: r or s out of
+ * range, high s, or no such key. Any other digest gives another key: compare it. */
+PBTS_MUST_USE pbts_status pbts_secp256k1_recover(
+    pbts_secp256k1_point *out, const uint8_t digest[static PBTS_SECP256K1_DIGEST_LEN],
+    const pbts_secp256k1_signature *signature, bool y_odd);
 
 #endif

@@ -2,6 +2,7 @@
 #include "ledger/claims_file.h"
 
 #include "base/assert.h"
+#include "base/epoch.h"
 
 static const char CONTEXT[] = "pbts/claims/1";
 
@@ -23,6 +24,32 @@ static bool record_is_good(const pbts_claims_record *record) {
     if (record->part >= PBTS_CLAIMS_PARTS_MAX) return false;
     if (record->bitmap.len == 0 || record->bitmap.len > PBTS_CLAIMS_BITMAP_MAX) return false;
     return memcmp(record->receiver, record->sender, sizeof record->sender) != 0;
+}
+
+/* --- what was lost ----------------------------------------------------------------------- */
+
+/* No uid hashes to these. */
+static const uint8_t ZEROS[32] = { 0 };
+static const uint8_t ONES[32] = {
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+};
+
+pbts_claims_record pbts_claims_lost_record(uint8_t room[static PBTS_CLAIMS_LOST_LEN],
+                                           uint64_t epoch) {
+    pbts_writer writer = pbts_writer_over(room, PBTS_CLAIMS_LOST_LEN);
+    pbts_write_u64(&writer, epoch);
+    pbts_claims_record record = { .period = (uint32_t)pbts_claim_period(epoch),
+                                  .bitmap = pbts_writer_span(&writer) };
+    memcpy(record.sender, ONES, sizeof record.sender);
+    return record;
+}
+
+bool pbts_claims_is_lost(const pbts_claims_record *record, uint64_t *epoch) {
+    pbts_cursor value = pbts_cursor_over(record->bitmap);
+    return memcmp(record->receiver, ZEROS, sizeof ZEROS) == 0 &&
+           memcmp(record->sender, ONES, sizeof ONES) == 0 &&
+           record->bitmap.len == PBTS_CLAIMS_LOST_LEN && pbts_read_u64(&value, epoch) == PBTS_OK;
 }
 
 /* --- encode ------------------------------------------------------------------------------ */
@@ -93,11 +120,15 @@ static pbts_status read_record(pbts_claims_record *out, pbts_cursor *records) {
     return record_is_good(out) ? PBTS_OK : PBTS_MALFORMED;
 }
 
-static pbts_status records_check(pbts_cursor records, uint64_t count) {
+/* `*claims`: how many records are claims. */
+static pbts_status records_check(pbts_cursor records, uint64_t count, uint64_t *claims) {
     pbts_claims_record record;
-    uint64_t found = 0;
-    for (; pbts_cursor_left(&records) > 0; found++)
+    uint64_t found = 0, epoch;
+    *claims = 0;
+    for (; pbts_cursor_left(&records) > 0; found++) {
         if (read_record(&record, &records) != PBTS_OK) return PBTS_MALFORMED;
+        if (!pbts_claims_is_lost(&record, &epoch)) ++*claims;
+    }
     return found == count ? PBTS_OK : PBTS_MALFORMED;
 }
 
@@ -143,14 +174,44 @@ pbts_status pbts_claims_file_open(pbts_claims_file *out, const char **problem, p
         return fail(problem, PBTS_BAD_SIGNATURE, "the hash of the file is another");
     if (signature_check(&signature, fields, key) != PBTS_OK)
         return fail(problem, PBTS_BAD_SIGNATURE, "the signature is not the tracker key's");
+    memcpy(opened.digest, digest, sizeof digest);
+    pbts_sha256_init(&opened.hash);
+    pbts_sha256_update(&opened.hash, pbts_span_text(PBTS_CLAIMS_FILE_MAGIC));
     opened.records = pbts_cursor_over((pbts_span){ file.data + MAGIC_LEN, trailer_at - MAGIC_LEN });
-    if (records_check(opened.records, opened.count) != PBTS_OK)
+    if (records_check(opened.records, opened.count, &opened.claims) != PBTS_OK)
         return fail(problem, PBTS_MALFORMED,
                     "a record breaks the format, or their count is another");
     *out = opened;
     return PBTS_OK;
 }
 
+/* Of a record's header, the length of its bitmap; the record is copied before it is looked at. */
+static bool copy_record(pbts_claims_file *file, size_t *len) {
+    uint8_t *record = file->record;
+    if (pbts_read_bytes(&file->records, record, PBTS_CLAIMS_RECORD_HEADER_LEN) != PBTS_OK)
+        return false;
+    size_t bitmap_len = (size_t)record[PBTS_CLAIMS_RECORD_HEADER_LEN - 2] << 8 |
+                        record[PBTS_CLAIMS_RECORD_HEADER_LEN - 1];
+    *len = PBTS_CLAIMS_RECORD_HEADER_LEN + bitmap_len;
+    return bitmap_len <= PBTS_CLAIMS_BITMAP_MAX &&
+           pbts_read_bytes(&file->records, record + PBTS_CLAIMS_RECORD_HEADER_LEN, bitmap_len) ==
+               PBTS_OK;
+}
+
 bool pbts_claims_file_next(pbts_claims_file *file, pbts_claims_record *out) {
-    return pbts_cursor_left(&file->records) > 0 && read_record(out, &file->records) == PBTS_OK;
+    size_t len;
+    if (pbts_cursor_left(&file->records) == 0 || !copy_record(file, &len)) return false;
+    pbts_cursor record = pbts_cursor_over((pbts_span){ file->record, len });
+    pbts_sha256_update(&file->hash, (pbts_span){ file->record, len });
+    return read_record(out, &record) == PBTS_OK;
+}
+
+pbts_status pbts_claims_file_end(const pbts_claims_file *file) {
+    pbts_sha256_state hash = file->hash;
+    uint8_t count[8], digest[PBTS_SHA256_LEN];
+    pbts_writer writer = pbts_writer_over(count, sizeof count);
+    pbts_write_u64(&writer, file->count);
+    pbts_sha256_update(&hash, PBTS_SPAN_OF(count));
+    pbts_sha256_final(&hash, digest);
+    return memcmp(digest, file->digest, sizeof digest) == 0 ? PBTS_OK : PBTS_CORRUPT;
 }

@@ -10,7 +10,8 @@
  *   u8[48] signature of the tracker key (purpose LEDGER) over "pbts/claims/1" and these four
  * fields. Part n has the pieces from n * PBTS_CLAIMS_PART_PIECES on, so that a receipt for one
  * piece of a large torrent is no large claim. A part that is in the file twice is the union of
- * both.
+ * both. A record of a receiver of zeros and a sender of ones is no claim, see
+ * pbts_claims_lost_record.
  */
 #ifndef PBTS_LEDGER_CLAIMS_FILE_H
 #define PBTS_LEDGER_CLAIMS_FILE_H
@@ -38,6 +39,13 @@ typedef struct {
     pbts_span bitmap; /* 1..PBTS_CLAIMS_BITMAP_MAX bytes; the part's first piece is the top bit */
 } pbts_claims_record;
 
+/* What says that claims are not all here: receipts of epochs up to this one may have been counted
+ * all the same. The record borrows `room`. `_is_lost` tells whether a record is this. */
+enum { PBTS_CLAIMS_LOST_LEN = 8 };
+pbts_claims_record pbts_claims_lost_record(uint8_t room[static PBTS_CLAIMS_LOST_LEN],
+                                           uint64_t epoch);
+bool pbts_claims_is_lost(const pbts_claims_record *record, uint64_t *epoch);
+
 /* Write a file in parts: each call appends to `writer`, whose bytes the caller may send away and
  * whose storage it may use again between calls. */
 typedef struct {
@@ -59,8 +67,13 @@ PBTS_MUST_USE pbts_status pbts_claims_encode_end(pbts_claims_encoder *encoder, p
 /* A file whose form, hash and signature were checked; borrows its bytes. */
 typedef struct {
     uint8_t iid[32];
-    uint64_t sequence, count;
-    pbts_cursor records; /* unread */
+    uint64_t sequence;
+    uint64_t count, claims; /* of records, and of those that are claims */
+    pbts_cursor records;    /* unread */
+    /* Of what was read: whoever gave the bytes may have changed them since. */
+    pbts_sha256_state hash;
+    uint8_t digest[PBTS_SHA256_LEN]; /* what it must be at the end */
+    uint8_t record[PBTS_CLAIMS_RECORD_MAX];
 } pbts_claims_file;
 
 /* Check the whole file. The caller compares iid and sequence with its ledger's.
@@ -68,6 +81,9 @@ typedef struct {
  * static text, set on failure. */
 PBTS_MUST_USE pbts_status pbts_claims_file_open(pbts_claims_file *out, const char **problem,
                                                 pbts_span file, const pbts_bls_public_point *key);
+/* The next record; its bitmap is in `file` until the next call. */
 bool pbts_claims_file_next(pbts_claims_file *file, pbts_claims_record *out);
+/* After the last one. PBTS_CORRUPT: the records are not those that were checked. */
+PBTS_MUST_USE pbts_status pbts_claims_file_end(const pbts_claims_file *file);
 
 #endif

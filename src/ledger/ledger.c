@@ -172,9 +172,31 @@ pbts_status pbts_ledger_read(pbts_txn *txn, pbts_ledger_account *out, bool *from
     return status;
 }
 
+/* Beside the accounts, under keys that are longer than theirs: whose a key is. */
+enum { NAME_KEY_LEN = 1 + 32 };
+
+static pbts_span name_key(uint8_t out[static NAME_KEY_LEN], const uint8_t key_hash[static 32]) {
+    out[0] = 'k';
+    memcpy(out + 1, key_hash, 32);
+    return (pbts_span){ out, NAME_KEY_LEN };
+}
+
+pbts_status pbts_ledger_referrer_name(pbts_txn *txn, uint8_t uid_hash[static 32],
+                                      const uint8_t key_hash[static 32]) {
+    uint8_t key[NAME_KEY_LEN];
+    pbts_span value;
+    PBTS_TRY(pbts_txn_get(txn, &value, PBTS_TABLE_REFERRER, name_key(key, key_hash)));
+    if (value.len != 32) return PBTS_CORRUPT;
+    memcpy(uid_hash, value.data, 32);
+    return PBTS_OK;
+}
+
 pbts_status pbts_ledger_referrer_put(pbts_txn *txn, const pbts_ledger_account *row) {
     pbts_ledger_params params;
     PBTS_TRY(pbts_ledger_params_read(txn, &params));
     if (!params.has_referrer) return PBTS_DENIED;
+    uint8_t key[NAME_KEY_LEN];
+    PBTS_TRY(pbts_txn_put(txn, PBTS_TABLE_REFERRER, name_key(key, row->key_hash),
+                          PBTS_SPAN_OF(row->uid_hash)));
     return account_put(txn, PBTS_TABLE_REFERRER, row);
 }

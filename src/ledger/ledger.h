@@ -146,5 +146,8 @@ PBTS_MUST_USE pbts_status pbts_ledger_restore(pbts_txn *txn, pbts_span entry);
 /* Import of a predecessor's: the caller verifies all entries, then puts the final accounts here.
  * PBTS_NOT_FOUND without a ledger, PBTS_DENIED when its INIT names no referrer; store errors. */
 PBTS_MUST_USE pbts_status pbts_ledger_referrer_put(pbts_txn *txn, const pbts_ledger_account *row);
+/* The uid_hash of the predecessor's user with this key. PBTS_NOT_FOUND, store errors. */
+PBTS_MUST_USE pbts_status pbts_ledger_referrer_name(pbts_txn *txn, uint8_t uid_hash[static 32],
+                                                    const uint8_t key_hash[static 32]);
 
 #endif

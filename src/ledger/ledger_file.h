@@ -21,13 +21,19 @@ PBTS_MUST_USE pbts_status pbts_ledger_file_verify(pbts_ledger_file *out, const c
                                                   uint64_t *entry, pbts_mem *mem, pbts_span bytes);
 
 /* Check a claims file, and that it was exported together with this ledger. As
- * pbts_claims_file_open; and PBTS_MALFORMED for claims of another instance or another moment. */
+ * pbts_claims_file_open; and PBTS_MALFORMED for claims of another instance or another moment, or
+ * when they say that claims of an epoch after `lost_max_epoch` were lost: whoever takes them over
+ * takes no receipt up to it, so a predecessor must not name hours to come. */
 PBTS_MUST_USE pbts_status pbts_ledger_file_claims(pbts_claims_file *out, const char **problem,
-                                                  const pbts_ledger_file *ledger, pbts_span claims);
+                                                  const pbts_ledger_file *ledger, pbts_span claims,
+                                                  uint64_t lost_max_epoch);
 
-/* Put all entries into a store without a ledger. Store errors; after a failure abort. */
+/* Put all entries into a store without a ledger. PBTS_CORRUPT: they are not those that were
+ * verified, as somebody changed the bytes since; PBTS_NO_MEMORY; store errors; after a failure
+ * abort. */
 PBTS_MUST_USE pbts_status pbts_ledger_file_restore(pbts_txn *txn, const pbts_ledger_file *file);
-/* Put all accounts as the predecessor's. As pbts_ledger_referrer_put; after a failure abort. */
+/* Put all accounts as the predecessor's. As pbts_ledger_file_restore and
+ * pbts_ledger_referrer_put. */
 PBTS_MUST_USE pbts_status pbts_ledger_file_put_referrer(pbts_txn *txn,
                                                         const pbts_ledger_file *file);
 

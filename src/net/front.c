@@ -105,20 +105,30 @@ static void pause_accepting(pbts_front *front, bool pause) {
     }
 }
 
-/* Make room: the connection that has been idle the longest goes. */
+/* Whoever is sent away has it said, as far as it listens. */
+static void say_busy(pbts_front *front, int fd) {
+    pbts_span busy = front->config.busy_answer;
+    if (send(fd, busy.data, busy.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) shutdown(fd, SHUT_WR);
+    (void)recv(fd, front->peek, sizeof front->peek, MSG_DONTWAIT); /* else close resets */
+}
+
+/* Make room: the connection that has kept us waiting the longest goes, first of those that lose
+ * least by it. Who says half a request, or does not read, would else keep all others out. */
 static bool evict(pbts_front *front) {
-    front_conn *oldest = front_first(front, FRONT_IDLE);
+    static const front_list ORDER[] = { FRONT_IDLE, FRONT_LINGER, FRONT_HEAD, FRONT_WRITE };
+    front_conn *oldest = NULL;
+    for (size_t i = 0; i < sizeof ORDER / sizeof ORDER[0] && oldest == NULL; i++)
+        oldest = front_first(front, ORDER[i]);
     if (oldest == NULL) return false;
     front_count(&front->stats.evicted, 1);
+    if (oldest->list == FRONT_HEAD) say_busy(front, oldest->fd);
     front_conn_close(front, oldest);
     return true;
 }
 
 static void turn_away(pbts_front *front, int fd) {
-    pbts_span busy = front->config.busy_answer;
     front_count(&front->stats.busy, 1);
-    if (send(fd, busy.data, busy.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) shutdown(fd, SHUT_WR);
-    (void)recv(fd, front->peek, sizeof front->peek, MSG_DONTWAIT); /* else close resets */
+    say_busy(front, fd);
     close(fd);
 }
 

@@ -60,7 +60,7 @@ typedef struct {
     uint32_t idle_timeout_ms;  /* between requests */
     uint32_t write_timeout_ms; /* a reader that does not read */
     uint32_t linger_ms;        /* after a refusal, so that the peer can read it */
-    pbts_span busy_answer;     /* sent past connections_max; borrowed */
+    pbts_span busy_answer;     /* to who goes past connections_max; borrowed */
 } pbts_front_config;
 
 /* Since start, but `open`; written by the worker, read by anybody. */

@@ -63,6 +63,14 @@ bool pbts_addr_is_any(const pbts_addr *addr) {
     return memcmp(addr->ip, zero, pbts_addr_ip_len(addr->family)) == 0;
 }
 
+const char *pbts_listen_failure_text(pbts_status status) {
+    switch (status) {
+    case PBTS_EXISTS: return "the port is in use there";
+    case PBTS_NOT_FOUND: return "this machine has no such address";
+    default: return pbts_status_text(status);
+    }
+}
+
 static pbts_status status_of_errno(void) {
     switch (errno) {
     case EADDRINUSE: return PBTS_EXISTS;

@@ -37,6 +37,8 @@ PBTS_MUST_USE pbts_status pbts_socket_bind_udp(int *fd, uint16_t *bound_port,
 /* Whether nobody listens on the address, neither by TCP nor by UDP. SO_REUSEPORT would let a second
  * program of the same user share a port unnoticed. Statuses as above. */
 PBTS_MUST_USE pbts_status pbts_socket_is_free(const pbts_addr *addr);
+/* What such a status means for who wanted to listen, for a log. */
+const char *pbts_listen_failure_text(pbts_status status);
 bool pbts_addr_is_any(const pbts_addr *addr);
 
 #endif

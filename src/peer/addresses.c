@@ -141,7 +141,9 @@ uint16_t pbts_addresses_add(pbts_addresses *list, const pbts_addr *given, bool h
     }
     number = take_room(list, hearsay);
     if (number == PBTS_ADDRESS_NONE) return number;
-    list->entries[number] = (pbts_address){ .addr = addr, .hearsay = hearsay, .next_ms = now_ms };
+    list->entries[number] = (pbts_address){
+        .addr = addr, .hearsay = hearsay, .next_ms = now_ms, .serial = ++list->last_serial
+    };
     link_entry(list, number);
     if (now_ms < list->next_ms) list->next_ms = now_ms;
     return number;
@@ -220,6 +222,11 @@ void pbts_addresses_over(pbts_addresses *list, uint16_t number, bool failed, uin
     }
     entry->next_ms = now_ms + backoff_ms(entry->fails);
     if (entry->next_ms < list->next_ms) list->next_ms = entry->next_ms;
+}
+
+void pbts_addresses_hurry(pbts_addresses *list, uint16_t number, uint64_t now_ms) {
+    list->entries[number].next_ms = now_ms;
+    if (now_ms < list->next_ms) list->next_ms = now_ms;
 }
 
 void pbts_addresses_exclude(pbts_addresses *list, uint16_t number) {

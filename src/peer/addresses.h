@@ -28,9 +28,11 @@ typedef struct {
     pbts_address_use use;
     bool hearsay;     /* from peer exchange */
     bool is_seed;     /* as far as anybody said */
+    bool by_other;    /* to be dialed by the torrent's other infohash */
     uint8_t fails;    /* in a row */
     uint64_t next_ms; /* not to be dialed before */
     uint16_t next;    /* in its bucket */
+    uint32_t serial;  /* grows with each address that is new; its number may have been another's */
 } pbts_address;
 
 /* Invariant: entries [0, count) are each in the bucket of their address; of two no address is the
@@ -39,7 +41,7 @@ typedef struct {
     pbts_mem *mem;
     pbts_address *entries; /* PBTS_ADDRESSES_MAX */
     uint16_t *buckets;     /* PBTS_ADDRESS_BUCKETS */
-    uint32_t count, dialing;
+    uint32_t count, dialing, last_serial;
     pbts_addr *bans; /* PBTS_BANS_MAX; port 0: of any port */
     uint32_t bans_made;
     uint64_t next_ms; /* nothing to dial before */
@@ -66,6 +68,8 @@ uint64_t pbts_addresses_deadline_ms(const pbts_addresses *list);
  * use; the wait until the next attempt doubles. */
 void pbts_addresses_connected(pbts_addresses *list, uint16_t number);
 void pbts_addresses_over(pbts_addresses *list, uint16_t number, bool failed, uint64_t now_ms);
+/* It is IDLE: no waiting. */
+void pbts_addresses_hurry(pbts_addresses *list, uint16_t number, uint64_t now_ms);
 /* It is our own: never dial it. */
 void pbts_addresses_exclude(pbts_addresses *list, uint16_t number);
 /* Nobody waits any longer than now (what is wanted changed). */

@@ -107,10 +107,10 @@ void pbts_tally_enter_period(const pbts_tally *tally, uint8_t *set, uint64_t *se
 
 /* ---- pages ---- */
 
-/* What would be lost with it: a ban most, then a debt. */
+/* What would be lost with it: a ban most, then a debt, and what a membership was used for. */
 static unsigned worth_of(const pbts_page *page) {
     if (page->banned != 0) return 2;
-    return page->owed_bytes > 0 || page->tallies > 0 ? 1 : 0;
+    return page->owed_bytes > 0 || page->tallies > 0 || page->by_membership ? 1 : 0;
 }
 
 static bool is_worth_less(const pbts_page *a, const pbts_page *b) {
@@ -134,15 +134,21 @@ static bool pages_make_room(pbts_book *book) {
     return true;
 }
 
-static pbts_page *page_find(const pbts_book *book, const pbts_bls_public *key) {
+pbts_page *pbts_book_find(const pbts_book *book, const uint8_t *prefix, size_t len) {
+    assert(len <= sizeof book->pages[0]->key.bytes);
     for (size_t i = 0; i < book->page_count; i++) {
-        if (memcmp(&book->pages[i]->key, key, sizeof *key) == 0) return book->pages[i];
+        if (memcmp(book->pages[i]->key.bytes, prefix, len) == 0) return book->pages[i];
     }
     return NULL;
 }
 
+const pbts_page *pbts_book_page(const pbts_book *book, size_t i) {
+    assert(i < book->page_count);
+    return book->pages[i];
+}
+
 pbts_status pbts_book_open(pbts_book *book, pbts_page **out, const pbts_bls_public *key) {
-    pbts_page *page = page_find(book, key);
+    pbts_page *page = pbts_book_find(book, key->bytes, sizeof key->bytes);
     if (page == NULL) {
         if (!pages_make_room(book)) return PBTS_LIMIT;
         page = pbts_alloc(book->mem, sizeof *page);

@@ -15,12 +15,15 @@
 typedef struct {
     pbts_bls_public key;
     int64_t owed_bytes; /* served to it, less what stored receipts are worth: every torrent, ended
-                           connections too; below 0: it has paid in advance */
-    bool has_ticket;    /* it once showed a valid one; the newest: */
+                           connections too; below 0: paid in advance, up to the exposure limit */
+    bool has_ticket;    /* it once showed a valid one, or a membership; the newest: */
+    bool by_membership; /* it is a membership; what it gave since then is allowed again */
     uint64_t ticket_issued, ticket_allowance_bytes;
-    uint64_t taken_bytes; /* served since that one was shown, and what was owed then */
-    unsigned banned;      /* a pbts_link_refusal, or 0 */
-    uint32_t open;        /* links */
+    uint64_t taken_bytes;    /* served since counted_from_s, and what was owed then */
+    uint64_t counted_from_s; /* unix: a ticket of before was there already and gives nothing anew */
+    uint32_t generation;     /* of its memberships: those with a lower one were taken back */
+    unsigned banned;         /* a pbts_link_refusal, or 0 */
+    uint32_t open;           /* links */
     uint32_t tallies;
     uint64_t used; /* the book's count when it was last closed */
 } pbts_page;
@@ -35,12 +38,14 @@ typedef struct {
     /* As sender: what was served whole or in part on connections that ended, without a receipt; and
      * the pieces we have receipts for, which the tracker counts once in a claim period. */
     pbts_piece_map lent;
+    uint32_t lent_changes; /* how often connections that ended added to it */
     uint8_t *paid;
     uint64_t paid_period;
     /* As receiver: what we owe a receipt for, and what we signed for in a claim period, of which
      * the sender may have lost the receipt. */
     uint8_t *owed, *given;
     uint64_t given_period;
+    uint64_t repeat_period; /* the newest in which pieces came again that were signed for */
 } pbts_tally;
 
 /* The page of a proven key; close it when the link ends. PBTS_LIMIT: all pages are open.
@@ -48,6 +53,11 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_book_open(pbts_book *book, pbts_page **out,
                                          const pbts_bls_public *key);
 void pbts_book_close(pbts_book *book, pbts_page *page);
+/* The page of the key that begins so, or NULL; not opened by this. */
+pbts_page *pbts_book_find(const pbts_book *book, const uint8_t *prefix, size_t len);
+
+/* In no order; i < the count in the figures. */
+const pbts_page *pbts_book_page(const pbts_book *book, size_t i);
 
 /* The tally of a page and torrent, or NULL. Borrowed until the book is given another one. */
 pbts_tally *pbts_book_tally(pbts_book *book, const pbts_page *page,

@@ -12,6 +12,7 @@ pbts_status pbts_peer_conn_new(pbts_peer_conn **out, pbts_mem *mem, const pbts_a
     conn->idle_ms = conn->choke_changed_ms = conn->progress_ms = now_ms;
     conn->choked = conn->choking = true;
     conn->requests_max = PBTS_REQUESTS_UNTOLD;
+    conn->request_bytes_max = PBTS_PEER_BLOCK_BYTES;
     conn->owned_first = conn->owned_last = UINT16_MAX;
     conn->idle_stamp = UINT64_MAX;
     pbts_window_init(&conn->window);

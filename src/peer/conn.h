@@ -68,6 +68,7 @@ typedef struct {
     pbts_conn_phase phase;
     const char *doom; /* DOOMED: why; static */
     bool failed;      /* its address is not worth dialing soon */
+    bool comes_back;  /* its address is dialed again at once, by the other infohash */
     uint64_t opened_ms, heard_ms, said_ms;
     uint64_t redundant_ms;           /* since when neither wants anything of the other; 0: not so */
     uint64_t idle_messages, idle_ms; /* a bucket that leaks PBTS_IDLE_MESSAGES_PER_S */
@@ -80,7 +81,7 @@ typedef struct {
     int ids[PBTS_EXTENSIONS]; /* its message ids; 0: does not take such */
     bool upload_only;
     uint16_t listen_port;
-    uint32_t requests_max, metadata_bytes;
+    uint32_t requests_max, request_bytes_max, metadata_bytes;
     char client[PBTS_CLIENT_LEN_MAX + 1];
 
     /* receipts */
@@ -110,11 +111,11 @@ typedef struct {
     uint64_t paused_ms;   /* ask nothing before */
     uint64_t progress_ms; /* of payload, or when asking began */
     pbts_conn_payload payload;
-    uint32_t suspicion;      /* pieces with a wrong hash that it had a part in */
-    uint32_t unasked_blocks; /* that came */
+    uint32_t unasked_blocks;                                   /* that came */
     uint32_t allowed[PBTS_PEER_ALLOWED_FAST_MAX], allowed_len; /* we may ask while choked */
     uint32_t suggested[PBTS_SUGGESTIONS_MAX], suggested_len;
     uint64_t magnet_retry_ms; /* not to be asked for metadata or hashes before */
+    uint32_t magnet_turns;    /* that it was asked for them, in vain */
 
     /* what it asks of us */
     pbts_block_ring queue;
@@ -124,8 +125,9 @@ typedef struct {
     /* what goes out */
     pbts_outbox outbox;
     uint8_t header[PBTS_PEER_PIECE_HEADER_LEN];
-    uint32_t haves_said; /* of the session's log */
-    uint8_t *exchanged;  /* addresses it was told by PEX, a bit each; NULL: none yet */
+    uint32_t haves_said;       /* of the session's log */
+    uint8_t *exchanged;        /* addresses it was told by PEX, a bit each; NULL: none yet */
+    uint32_t exchanged_serial; /* the list's when the bits were set: of newer ones none is told */
     uint64_t exchange_ms, heard_exchange_ms; /* when next to say; when last heard */
 
     pbts_rate down, up;

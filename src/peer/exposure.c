@@ -29,9 +29,11 @@ uint64_t pbts_exposure_limit(const pbts_exposure *exposure, uint64_t left_bytes)
 }
 
 bool pbts_exposure_is_due(const pbts_exposure *exposure, uint64_t unsigned_bytes,
-                          uint64_t left_bytes) {
+                          uint64_t checking_bytes, uint64_t left_bytes) {
     if (unsigned_bytes == 0) return false;
-    return left_bytes == 0 || unsigned_bytes >= pbts_exposure_limit(exposure, left_bytes) / 2;
+    if (left_bytes == 0) return true;
+    uint64_t most_bytes = pbts_exposure_limit(exposure, left_bytes) / 2;
+    return unsigned_bytes + checking_bytes >= most_bytes && unsigned_bytes >= most_bytes / 2;
 }
 
 bool pbts_schedule_is_due_paper(uint64_t received_pieces, uint64_t unsigned_pieces,

@@ -39,9 +39,12 @@ pbts_exposure pbts_exposure_new(uint64_t piece_bytes, uint64_t max_bytes);
 void pbts_exposure_receipt(pbts_exposure *exposure, uint64_t covered_bytes);
 /* The limit now; `left_bytes`: what the receiver still lacks of the torrent. */
 uint64_t pbts_exposure_limit(const pbts_exposure *exposure, uint64_t left_bytes);
-/* Whether a receiver with `unsigned_bytes` verified and not signed for signs now. */
+/* Whether a receiver with `unsigned_bytes` verified and not signed for signs now. The
+ * `checking_bytes` that came and are not verified yet are lent, too: with many of them it signs
+ * sooner, but not for less than half of what it would wait for otherwise: until that is
+ * verified, what is being checked keeps it busy. */
 bool pbts_exposure_is_due(const pbts_exposure *exposure, uint64_t unsigned_bytes,
-                          uint64_t left_bytes);
+                          uint64_t checking_bytes, uint64_t left_bytes);
 /* The paper's schedule: whether a receiver signs now that has so many pieces from this sender, of
  * which `unsigned_pieces` are not signed for, and lacks `left_pieces` of the torrent. */
 bool pbts_schedule_is_due_paper(uint64_t received_pieces, uint64_t unsigned_pieces,

@@ -175,6 +175,7 @@ static void drop(pbts_journal *journal, pbts_journal_kept *kept) {
         journal->stats.waiting--;
         journal->stats.waiting_bytes -= log_bytes;
     } else {
+        journal->refused_record_bytes -= kept->record_len;
         journal->stats.refused--;
     }
     pbts_release(journal->mem, kept);
@@ -269,11 +270,17 @@ static void drop_oldest_refused(pbts_journal *journal) {
     }
 }
 
+static bool has_room_for_refused(const pbts_journal *journal, const pbts_journal_kept *kept) {
+    return journal->stats.refused < PBTS_JOURNAL_REFUSED_MAX &&
+           journal->refused_record_bytes + kept->record_len <= PBTS_JOURNAL_REFUSED_BYTES_MAX;
+}
+
 static void refuse(pbts_journal *journal, pbts_journal_kept *kept, pbts_span reason) {
     uint64_t log_bytes = pbts_journal_log_bytes(kept);
-    if (journal->stats.refused >= PBTS_JOURNAL_REFUSED_MAX) drop_oldest_refused(journal);
+    while (!has_room_for_refused(journal, kept)) drop_oldest_refused(journal);
     buckets_remove(journal, kept);
     journal->waiting_record_bytes -= kept->record_len;
+    journal->refused_record_bytes += kept->record_len;
     journal->stats.waiting--;
     journal->stats.waiting_bytes -= log_bytes;
     journal->stats.refused++;

@@ -29,6 +29,7 @@ enum {
     PBTS_JOURNAL_WAITING_MAX = 1 << 20,
     PBTS_JOURNAL_WAITING_BYTES_MAX = 512 << 20, /* of records: they are in memory */
     PBTS_JOURNAL_REFUSED_MAX = 10000,           /* the oldest are forgotten */
+    PBTS_JOURNAL_REFUSED_BYTES_MAX = 64 << 20,  /* of records; as well */
     PBTS_JOURNAL_REASON_MAX = 64,
 };
 

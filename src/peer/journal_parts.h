@@ -42,6 +42,7 @@ struct pbts_journal {
     uint64_t last_number;
     uint64_t reserved_number;      /* while reading: the last one ever given, when rewritten */
     uint64_t waiting_record_bytes; /* in memory */
+    uint64_t refused_record_bytes; /* likewise */
     uint64_t live_log_bytes;       /* of waiting and refused ones */
     uint64_t rewritten_bytes;      /* while a rewrite goes on */
     pbts_journal_stats stats;

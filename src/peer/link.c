@@ -28,14 +28,14 @@ const char *pbts_link_refusal_text(pbts_link_refusal refusal) {
 
 /* ---- life ---- */
 
-enum { SETS = 8 };
+enum { SETS = 9 };
 
 pbts_status pbts_link_make_sets(pbts_link *link) {
     uint8_t *sets = pbts_alloc_array(link->terms->mem, SETS, link->set_len);
     if (sets == NULL) return PBTS_NO_MEMORY;
-    uint8_t **const all[SETS] = { &link->scratch,         &link->lend.named,   &link->lend.covered,
-                                  &link->lend.cumulative, &link->lend.out_set, &link->give.waiting,
-                                  &link->give.given,      &link->give.sum };
+    uint8_t **const all[SETS] = { &link->scratch,      &link->lend.named,      &link->lend.covered,
+                                  &link->lend.parts,   &link->lend.cumulative, &link->lend.out_set,
+                                  &link->give.waiting, &link->give.given,      &link->give.sum };
     link->sets = sets;
     for (size_t i = 0; i < SETS; i++) *all[i] = sets + i * link->set_len;
     return PBTS_OK;
@@ -239,6 +239,13 @@ pbts_link_refusal pbts_link_refused(const pbts_link *link, bool *by_us) {
 
 const pbts_bls_public *pbts_link_other_key(const pbts_link *link) {
     return link->state == PBTS_LINK_READY ? &link->other.key : NULL;
+}
+
+bool pbts_link_may_learn_peers(const pbts_link *link) {
+    const pbts_peer_hello *other = &link->other;
+    if (link->state != PBTS_LINK_READY || !link->ticket_counts) return true;
+    if (other->has_membership && pbts_membership_below_ratio(&other->membership)) return false;
+    return link->by_membership || other->ticket.allowance_bytes > 0;
 }
 
 /* ---- time, figures ---- */

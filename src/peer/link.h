@@ -36,6 +36,9 @@ typedef struct {
     bool has_tracker_key; /* without it no ticket can be checked, and all are refused */
     pbts_bls_public_point tracker_key;
     pbts_span ticket;             /* ours, bencoded as the tracker gave it; empty: none yet */
+    pbts_span membership;         /* ours, for times without the tracker; empty: none yet */
+    bool is_outage;               /* the tracker is away: memberships stand for tickets */
+    uint64_t tracker_time_s;      /* of its newest beacon; memberships end by it; 0: unknown */
     unsigned forms_taken;         /* bit (1 << form): forms we accept as sender */
     pbts_receipt_form form_given; /* what we prefer to sign as receiver; cumulative by default */
     pbts_schedule schedule;       /* when we sign as receiver */
@@ -111,6 +114,10 @@ pbts_link_refusal pbts_link_refused(const pbts_link *link, bool *by_us);
 /* The other's key once READY, else NULL; borrowed. */
 const pbts_bls_public *pbts_link_other_key(const pbts_link *link);
 
+/* Whether the other may be told of peers, as the tracker would: not when the membership that it
+ * shows is below the minimum ratio, nor when its ticket allows nothing. True unless READY. */
+bool pbts_link_may_learn_peers(const pbts_link *link);
+
 /* ---- as sender ---- */
 
 /* How many more bytes may be queued for this peer: the exposure limit less what no verified and
@@ -122,6 +129,16 @@ uint64_t pbts_link_may_serve_bytes(const pbts_link *link);
 void pbts_link_served(pbts_link *link, uint32_t index, uint32_t bytes, pbts_moment now);
 /* What the peer has not got yet of the torrent: the limit shrinks with it. All, until told. */
 void pbts_link_set_other_left(pbts_link *link, uint64_t left_bytes);
+/* Ask at once for what was served whole, and again after each receipt, because nothing more will be
+ * served: the connection is about to end. */
+void pbts_link_ask_all(pbts_link *link);
+/* Whether a piece was served whole on this connection that no accepted receipt names. */
+bool pbts_link_is_owed(const pbts_link *link);
+/* The peer says that it has piece `index`; or, to be said once when READY, all of `set` (empty: it
+ * has every piece). Of what was served of these on earlier connections it may owe a receipt, and is
+ * asked. Nothing unless READY. */
+void pbts_link_other_has(pbts_link *link, uint32_t index);
+void pbts_link_other_has_set(pbts_link *link, pbts_span set);
 
 /* A verified receipt waits to be stored: encode it (with the uids given, empty when unknown) and
  * put it on disk, then say so; only then does it free room to serve more. For a cumulative receipt
@@ -146,10 +163,23 @@ PBTS_MUST_USE pbts_status pbts_link_piece_received(pbts_link *link, uint32_t ind
  * said when its hash was found right. For the sender these bytes stay lent. When it has to stop
  * because of them and asks, we sign for the piece to it too (docs/protocol.md, Peers). */
 void pbts_link_piece_shared(pbts_link *link, uint32_t index, uint32_t bytes, pbts_moment now);
+/* Piece `index` came for the most part from a peer whose link is freed; `key` is the beginning of
+ * the key that it proved. The book keeps that we owe it a receipt: the next link with that key, or
+ * one that is there, signs when it is asked. Nothing when the book knows no such key (any more). */
+enum { PBTS_LINK_KEY_PREFIX_LEN = 32 }; /* enough that no two keys are made that begin alike */
+void pbts_link_owe(const pbts_link_terms *terms, const pbts_link_torrent *torrent,
+                   const uint8_t key[static PBTS_LINK_KEY_PREFIX_LEN], uint32_t index);
 /* What we have not got yet of the torrent. 0: sign at once for everything. All, until told. */
 void pbts_link_set_own_left(pbts_link *link, uint64_t left_bytes);
+/* As receiver: so many bytes came, of all connections, and are not verified yet; 0 to begin with.
+ */
+void pbts_link_set_checking(pbts_link *link, uint64_t bytes);
 /* Sign at once for everything: the connection is about to end. */
 void pbts_link_sign_all(pbts_link *link);
+/* Whether a piece came from this peer that it was given a receipt for before in this claim period:
+ * the next one is worth nothing to it (docs/decisions/0005), so that it lends less and less. True
+ * once per key, torrent and claim period, as far as the book remembers. */
+bool pbts_link_take_repeat(pbts_link *link);
 
 /* ---- time, figures ---- */
 

@@ -63,13 +63,19 @@ static bool session_signature_holds(const pbts_link *link, const pbts_peer_recei
                                        &receipt->session_signature) == PBTS_OK;
 }
 
+/* By another key or until another time the same id is another session: a statement names one. */
+static bool is_same(const pbts_receipt_session *a, const pbts_receipt_session *b) {
+    return memcmp(a->id, b->id, sizeof a->id) == 0 &&
+           memcmp(&a->key, &b->key, sizeof a->key) == 0 && a->expires == b->expires;
+}
+
 /* The receipt of the same session and epoch that has room, or a new one. */
 static pbts_status session_receipt(pbts_link *link, pbts_taken **out,
                                    const pbts_peer_receipt *receipt, pbts_moment now) {
     const pbts_lender *lend = &link->lend;
     pbts_taken *taken = pbts_taken_open(link, PBTS_FORM_SESSION, receipt->epoch);
     bool fits = taken != NULL && taken->count < PBTS_RECEIPT_SESSION_PIECES_MAX &&
-                memcmp(taken->session.id, lend->session.id, sizeof lend->session.id) == 0;
+                is_same(&taken->session, &lend->session);
     *out = taken;
     if (fits) return pbts_taken_reserve(link, taken, 1);
     PBTS_TRY(begin(link, out, receipt, 1, now));
@@ -175,6 +181,10 @@ static pbts_status accept_batch(pbts_link *link, const pbts_peer_receipt *receip
                                 pbts_moment now) {
     pbts_taken *taken;
     uint32_t count;
+    if (pbts_piece_set_count(set) > PBTS_RECEIPT_BATCH_PIECES_MAX) { /* no tracker takes it */
+        pbts_link_refuse(link, PBTS_LINK_REFUSAL_MALFORMED);
+        return PBTS_OK;
+    }
     standing how = count_new(link, &count, set);
     if (how == WRONG || (how == KNOWN && count > 0)) {
         pbts_link_refuse(link, PBTS_LINK_REFUSAL_WRONG_PIECES);

@@ -11,6 +11,12 @@ void pbts_link_give_begin(pbts_link *link) {
     pbts_piece_map_init(&link->give.shared, link->terms->mem, ~link->seed);
 }
 
+void pbts_link_give_told(pbts_link *link, uint64_t limit_bytes) {
+    pbts_giver *give = &link->give;
+    give->exposure = pbts_exposure_new(give->exposure.piece_bytes, limit_bytes);
+    give->limit_is_told = true;
+}
+
 void pbts_link_give_end(pbts_link *link) {
     const pbts_giver *give = &link->give;
     if (give->waiting_count == 0 && give->receipts == 0) return;
@@ -45,15 +51,42 @@ static bool is_known(const pbts_giver *give, uint32_t piece) {
     return pbts_piece_set_has(give->waiting, piece) || pbts_piece_set_has(give->given, piece);
 }
 
+/* In this claim period, on this connection or an earlier one. */
+static bool was_given(const pbts_link *link, uint32_t piece, uint64_t period) {
+    const pbts_giver *give = &link->give;
+    const pbts_tally *tally = pbts_link_tally(link);
+    if (give->given_period == period && pbts_piece_set_has(give->given, piece)) return true;
+    return tally != NULL && tally->given_period == period && pbts_tally_has(tally->given, piece);
+}
+
+static void note_repeat(pbts_link *link, uint64_t period) {
+    pbts_giver *give = &link->give;
+    if (give->repeat_period == period) return;
+    give->repeat_period = period;
+    pbts_tally *tally = pbts_link_tally_begin(link);
+    bool is_told = tally != NULL && tally->repeat_period == period;
+    if (tally != NULL) tally->repeat_period = period;
+    give->repeat_untold = !is_told;
+}
+
+bool pbts_link_take_repeat(pbts_link *link) {
+    bool is = link->give.repeat_untold;
+    link->give.repeat_untold = false;
+    return is;
+}
+
 pbts_status pbts_link_piece_received(pbts_link *link, uint32_t index, pbts_moment now) {
     assert(index < link->piece_count);
     if (link->state != PBTS_LINK_READY) return PBTS_DENIED;
+    uint64_t period = pbts_claim_period(pbts_epoch_at(now.unix_s));
+    if (was_given(link, index, period)) note_repeat(link, period);
     if (is_known(&link->give, index)) return PBTS_EXISTS;
     if (is_shared(&link->give, index)) {
         link->give.shared_bytes -= pbts_piece_map_remove(&link->give.shared, index);
     }
     link->give.received_pieces++;
     link->give.received_bytes += pbts_link_piece_bytes(link, index);
+    pbts_link_allow_for_given(link, pbts_link_piece_bytes(link, index));
     wait_for_receipt(link, index, now);
     return PBTS_OK;
 }
@@ -69,6 +102,10 @@ static uint64_t own_left(const pbts_link *link) {
     uint64_t unsigned_bytes =
         total_bytes > give->signed_bytes ? total_bytes - give->signed_bytes : 0;
     return give->own_left_bytes < unsigned_bytes ? give->own_left_bytes : unsigned_bytes;
+}
+
+void pbts_link_set_checking(pbts_link *link, uint64_t bytes) {
+    link->give.checking_bytes = bytes;
 }
 
 void pbts_link_sign_all(pbts_link *link) {
@@ -121,6 +158,20 @@ void pbts_link_piece_shared(pbts_link *link, uint32_t index, uint32_t bytes, pbt
     if (give->asked) (void)pay_shared(link, now);
 }
 
+void pbts_link_owe(const pbts_link_terms *terms, const pbts_link_torrent *torrent,
+                   const uint8_t key[static PBTS_LINK_KEY_PREFIX_LEN], uint32_t index) {
+    uint32_t seed = 0, piece_count = pbts_metainfo_piece_count(torrent->meta);
+    pbts_page *page =
+        terms->book == NULL ? NULL : pbts_book_find(terms->book, key, PBTS_LINK_KEY_PREFIX_LEN);
+    assert(index < piece_count);
+    if (page == NULL || pbts_random_fill(terms->random, (uint8_t *)&seed, sizeof seed) != PBTS_OK) {
+        return;
+    }
+    pbts_tally *tally =
+        pbts_book_tally_begin(terms->book, page, torrent->infohash, piece_count, seed);
+    if (tally != NULL) pbts_tally_add(tally, &tally->owed, index);
+}
+
 /* ---- requests ---- */
 
 /* A piece of an earlier connection whose receipt the sender does not have: one we owe, or one that
@@ -130,20 +181,21 @@ static bool take_carried(pbts_link *link, uint32_t piece, pbts_moment now) {
     uint64_t period = pbts_claim_period(pbts_epoch_at(now.unix_s));
     if (tally == NULL || is_known(&link->give, piece)) return false;
     pbts_tally_enter_period(tally, tally->given, &tally->given_period, period);
-    bool owed = pbts_tally_has(tally->owed, piece);
-    bool given = tally->given_period == period && pbts_tally_has(tally->given, piece);
-    if (!owed && !given) return false;
+    if (!pbts_tally_has(tally->owed, piece) && !was_given(link, piece, period)) return false;
     wait_for_receipt(link, piece, now);
     return true;
 }
 
-/* The sender stops before we thought it would: its limit is lower than ours. */
+/* The sender stops before we thought it would: its limit, which it did not tell, is lower than
+ * ours. */
 static void learn_limit(pbts_link *link) {
     pbts_giver *give = &link->give;
+    if (give->limit_is_told) return;
     pbts_exposure *exposure = &give->exposure;
     uint64_t limit_bytes = pbts_exposure_limit(exposure, own_left(link));
-    if (give->waiting_bytes < exposure->piece_bytes || give->waiting_bytes >= limit_bytes) return;
-    exposure->max_bytes = give->waiting_bytes;
+    uint64_t lent_bytes = give->waiting_bytes + give->checking_bytes;
+    if (lent_bytes < exposure->piece_bytes || lent_bytes >= limit_bytes) return;
+    exposure->max_bytes = lent_bytes;
 }
 
 void pbts_link_take_request(pbts_link *link, const pbts_peer_receipt_request *request,
@@ -170,10 +222,19 @@ static uint64_t left_pieces(const pbts_link *link) {
     return (link->give.own_left_bytes + piece_bytes - 1) / piece_bytes;
 }
 
+/* The sender waits. What is being checked makes a better receipt in a moment. */
+static bool is_asked_for(const pbts_link *link, pbts_moment now) {
+    const pbts_giver *give = &link->give;
+    if (!give->asked) return false;
+    if (give->checking_bytes == 0) return true;
+    if (now.mono_ms >= give->waiting_since_ms + PBTS_LINK_ASKED_WAIT_MS) return true;
+    return give->waiting_bytes >= pbts_exposure_limit(&give->exposure, own_left(link)) / 16;
+}
+
 bool pbts_link_give_is_due(const pbts_link *link, pbts_moment now) {
     const pbts_giver *give = &link->give;
     if (link->state != PBTS_LINK_READY || give->waiting_count == 0) return false;
-    if (give->burst || give->asked || give->sign_all) return true;
+    if (give->burst || give->sign_all || is_asked_for(link, now)) return true;
     if (now.mono_ms >= give->waiting_since_ms + PBTS_LINK_SIGN_AFTER_MS) return true;
     if (give->form == PBTS_FORM_BATCH && give->waiting_count >= link->terms->batch_pieces) {
         return true;
@@ -182,13 +243,15 @@ bool pbts_link_give_is_due(const pbts_link *link, pbts_moment now) {
         pbts_schedule_is_due_paper(give->received_pieces, give->waiting_count, left_pieces(link))) {
         return true;
     }
-    return pbts_exposure_is_due(&give->exposure, give->waiting_bytes, own_left(link));
+    return pbts_exposure_is_due(&give->exposure, give->waiting_bytes, give->checking_bytes,
+                                own_left(link));
 }
 
 uint64_t pbts_link_give_deadline_ms(const pbts_link *link) {
     const pbts_giver *give = &link->give;
     if (link->state != PBTS_LINK_READY || give->waiting_count == 0) return UINT64_MAX;
-    return give->waiting_since_ms + PBTS_LINK_SIGN_AFTER_MS;
+    return give->waiting_since_ms +
+           (give->asked ? PBTS_LINK_ASKED_WAIT_MS : PBTS_LINK_SIGN_AFTER_MS);
 }
 
 static void forget_in(uint8_t *set, uint32_t piece) {

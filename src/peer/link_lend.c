@@ -29,6 +29,8 @@ void pbts_link_lend_end(pbts_link *link) {
     if (link->lend.lent.count == 0) return;
     pbts_tally *tally = pbts_link_tally_begin(link);
     if (tally == NULL) return;
+    tally->lent_changes++;
+    (void)!pbts_piece_map_reserve(&tally->lent, tally->lent.count + link->lend.lent.count);
     while (pbts_piece_map_next(&link->lend.lent, &at, &piece, &bytes)) {
         uint64_t sum = (uint64_t)bytes + pbts_piece_map_get(&tally->lent, piece);
         uint32_t most = pbts_link_piece_bytes(link, piece);
@@ -108,6 +110,7 @@ void pbts_link_served(pbts_link *link, uint32_t index, uint32_t bytes, pbts_mome
     link->page->owed_bytes += bytes;
     link->page->taken_bytes += bytes;
     put_on_bill(link, index, bytes, now);
+    pbts_taken_tick(link, now); /* before it has to stop */
 }
 
 /* ---- receipts ---- */
@@ -150,6 +153,15 @@ void pbts_link_receipt_came(pbts_link *link, pbts_moment now) {
     lend->asked_ms = lend->first_asked_ms = UINT64_MAX;
 }
 
+/* What is paid in advance is no more credit than what is lent: whose pieces we served before we
+ * were started anew can sign for all of them again, which the tracker calls duplicates. */
+static void settle_debt(pbts_link *link, uint32_t worth_bytes) {
+    int64_t most_bytes = (int64_t)smaller(link->lend.exposure.max_bytes, INT64_MAX);
+    pbts_page *page = link->page;
+    page->owed_bytes -= worth_bytes;
+    if (page->owed_bytes < -most_bytes) page->owed_bytes = -most_bytes;
+}
+
 void pbts_link_cover(pbts_link *link, uint32_t piece, uint32_t worth_bytes) {
     pbts_lender *lend = &link->lend;
     pbts_tally *tally = pbts_link_tally(link);
@@ -159,7 +171,7 @@ void pbts_link_cover(pbts_link *link, uint32_t piece, uint32_t worth_bytes) {
     if (lent == pbts_link_piece_bytes(link, piece)) lend->whole--;
     if (lent > 0) lend->paid_bytes += worth_bytes;
     lend->covered_bytes += worth_bytes;
-    link->page->owed_bytes -= worth_bytes;
+    settle_debt(link, worth_bytes);
 }
 
 /* ---- asking ---- */
@@ -168,9 +180,20 @@ static uint64_t half_timeout_ms(const pbts_link *link) {
     return link->terms->receipt_timeout_ms / 2;
 }
 
-/* It cannot be given another block because of pieces that no receipt names. */
+/* It cannot be given another block because of pieces that no receipt names. Those receipts that
+ * came and are not stored yet may be enough. */
 static bool is_stopped(const pbts_link *link) {
-    return link->lend.open > 0 && trust_left(link) < PBTS_LINK_BLOCK_BYTES;
+    const pbts_lender *lend = &link->lend;
+    return lend->open > 0 && lend->taken_count == 0 && trust_left(link) < PBTS_LINK_BLOCK_BYTES;
+}
+
+void pbts_link_ask_all(pbts_link *link) {
+    link->lend.ask_all = true;
+}
+
+bool pbts_link_is_owed(const pbts_link *link) {
+    return link->state == PBTS_LINK_READY && link->terms->receipts_required &&
+           link->lend.whole_open > 0;
 }
 
 /* When to ask for a receipt of what was served on this connection. */
@@ -178,7 +201,8 @@ static uint64_t ask_at_ms(const pbts_link *link) {
     const pbts_lender *lend = &link->lend;
     uint64_t pause_ms = half_timeout_ms(link);
     if (!link->terms->receipts_required) return UINT64_MAX;
-    if (is_stopped(link)) return lend->asked_ms == UINT64_MAX ? 0 : lend->asked_ms + pause_ms;
+    if (is_stopped(link) || (lend->ask_all && pbts_link_is_owed(link)))
+        return lend->asked_ms == UINT64_MAX ? 0 : lend->asked_ms + pause_ms;
     if (lend->owed_since_ms == UINT64_MAX) return UINT64_MAX;
     uint64_t since_ms = lend->asked_ms == UINT64_MAX ? lend->owed_since_ms : lend->asked_ms;
     return since_ms + pause_ms;
@@ -209,15 +233,65 @@ static bool next_carried(const pbts_link *link, uint32_t *piece, uint32_t from) 
     return found;
 }
 
+/* Of those that were served in part, and that the other has now, the one that most was served of:
+ * the likeliest to be credited to us. */
+static bool next_part(const pbts_link *link, uint32_t *piece) {
+    const pbts_tally *tally = pbts_link_tally(link);
+    uint32_t at = 0, index, bytes, most = 0;
+    if (tally == NULL) return false;
+    while (pbts_piece_map_next(&tally->lent, &at, &index, &bytes)) {
+        bool asks = pbts_piece_set_has(link->lend.parts, index) &&
+                    !pbts_piece_set_has(link->lend.named, index);
+        if (!asks || bytes < most || (bytes == most && index > *piece)) continue;
+        most = bytes;
+        *piece = index;
+    }
+    return most > 0;
+}
+
+/* Looking through all of them for nothing is not repeated at every message: they may be many. */
+static bool was_looked_through(const pbts_link *link, const pbts_tally *tally) {
+    return tally == NULL || (link->lend.has_looked && link->lend.looked_at == tally->lent_changes);
+}
+
 /* Whether to ask for one of those now. */
 static bool wants_carried(const pbts_link *link, uint32_t *piece) {
     if (link->lend.carried_asks >= PBTS_LINK_CARRIED_ASKS_MAX) return false;
-    return next_carried(link, piece, link->lend.carried_from);
+    if (was_looked_through(link, pbts_link_tally(link))) return false;
+    return next_carried(link, piece, link->lend.carried_from) || next_part(link, piece);
+}
+
+static void note_part(pbts_link *link, uint32_t piece, uint32_t bytes) {
+    if (bytes == 0 || bytes == pbts_link_piece_bytes(link, piece)) return;
+    pbts_piece_set_add(link->lend.parts, piece);
+    link->lend.has_looked = false;
+}
+
+void pbts_link_other_has(pbts_link *link, uint32_t index) {
+    assert(index < link->piece_count);
+    if (link->state == PBTS_LINK_READY) note_part(link, index, carried_bytes(link, index));
+}
+
+void pbts_link_other_has_set(pbts_link *link, pbts_span set) {
+    const pbts_tally *tally = link->state == PBTS_LINK_READY ? pbts_link_tally(link) : NULL;
+    uint32_t at = 0, index, bytes;
+    if (tally == NULL) return;
+    while (pbts_piece_map_next(&tally->lent, &at, &index, &bytes)) {
+        if (set.len == 0 || pbts_piece_set_has(set.data, index)) note_part(link, index, bytes);
+    }
 }
 
 bool pbts_link_wants_request(const pbts_link *link, pbts_moment now) {
     uint32_t piece = 0;
     return now.mono_ms >= ask_at_ms(link) || wants_carried(link, &piece);
+}
+
+/* There is nothing to ask for, unless it is only that so many are asked for already. */
+static void note_looked(pbts_link *link) {
+    const pbts_tally *tally = pbts_link_tally(link);
+    if (tally == NULL || link->lend.carried_asks >= PBTS_LINK_CARRIED_ASKS_MAX) return;
+    link->lend.has_looked = true;
+    link->lend.looked_at = tally->lent_changes;
 }
 
 bool pbts_link_write_request(pbts_link *link, pbts_writer *writer, pbts_moment now) {
@@ -229,9 +303,16 @@ bool pbts_link_write_request(pbts_link *link, pbts_writer *writer, pbts_moment n
         write_request(link, writer, NULL);
         return true;
     }
-    if (!wants_carried(link, &piece)) return false;
+    if (!wants_carried(link, &piece)) {
+        note_looked(link);
+        return false;
+    }
     lend->carried_asks++;
-    lend->carried_from = piece + 1;
+    if (pbts_piece_set_has(lend->parts, piece)) {
+        lend->parts[piece / 8] &= (uint8_t) ~(0x80u >> (piece % 8));
+    } else {
+        lend->carried_from = piece + 1;
+    }
     write_request(link, writer, &piece);
     return true;
 }
@@ -269,7 +350,7 @@ void pbts_link_lend_tick(pbts_link *link, pbts_moment now) {
 uint64_t pbts_link_lend_deadline_ms(const pbts_link *link) {
     const pbts_lender *lend = &link->lend;
     uint64_t deadline_ms = UINT64_MAX;
-    if (lend->unchecked > 0) deadline_ms = lend->unchecked_since_ms + PBTS_LINK_CHECK_AFTER_MS;
+    if (lend->unchecked > 0) deadline_ms = pbts_taken_check_at_ms(link);
     if (link->state != PBTS_LINK_READY) return deadline_ms;
     deadline_ms = smaller(deadline_ms, ask_at_ms(link));
     deadline_ms = smaller(deadline_ms, give_up_at_ms(link));

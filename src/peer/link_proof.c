@@ -2,7 +2,24 @@
  * the key is a member's and how much it may take. Nothing that costs a pairing happens before both
  * sides have said that they belong together. */
 #include "base/assert.h"
+#include "base/epoch.h"
 #include "peer/link_state.h"
+
+enum {
+    FRESH_S = 24 * 3600,     /* a membership says what a ticket of its hour said, so long */
+    OUTAGE_STEP_S = 60 * 60, /* how often it is asked whether the outage lasts */
+};
+
+/* What the other has of the tracker, with its signature or not. */
+typedef enum { SHOWS_NOTHING, SHOWS_TICKET, SHOWS_MEMBERSHIP } shown;
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t greater(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
 
 /* ---- ours ---- */
 
@@ -10,11 +27,15 @@ void pbts_link_hello(const pbts_link *link, pbts_writer *writer) {
     const pbts_link_terms *terms = link->terms;
     pbts_peer_hello hello = { .version = PBTS_PEER_PROTOCOL_VERSION,
                               .key = terms->key,
-                              .forms = terms->forms_taken & PBTS_PEER_FORM_MASK };
+                              .forms = terms->forms_taken & PBTS_PEER_FORM_MASK,
+                              .limit_bytes = terms->exposure_max_bytes };
+    if (hello.limit_bytes > INT64_MAX) hello.limit_bytes = INT64_MAX;
     memcpy(hello.iid, terms->iid, sizeof hello.iid);
     memcpy(hello.nonce, link->nonce, sizeof hello.nonce);
     hello.has_ticket =
         terms->ticket.len > 0 && pbts_peer_ticket_decode(&hello.ticket, terms->ticket) == PBTS_OK;
+    hello.has_membership = terms->membership.len > 0 &&
+                           pbts_membership_decode(&hello.membership, terms->membership) == PBTS_OK;
     pbts_peer_hello_encode(writer, &hello);
 }
 
@@ -49,23 +70,120 @@ static void ticket_hash(pbts_bls_g1_point *out, const pbts_link *link,
     pbts_bls_hash(out, PBTS_BLS_TICKET, pbts_writer_span(&text));
 }
 
-/* A ticket whose signature holds. Of several, also on other connections, the newest counts. */
-static void ticket_take(pbts_link *link, const pbts_peer_ticket *ticket) {
+static uint64_t owed_bytes(const pbts_page *page) {
+    return page->owed_bytes > 0 ? (uint64_t)page->owed_bytes : 0;
+}
+
+static uint64_t left_bytes(const pbts_page *page) {
+    return page->ticket_allowance_bytes > page->taken_bytes
+               ? page->ticket_allowance_bytes - page->taken_bytes
+               : 0;
+}
+
+/* By a word of the tracker that is newer than the last. Words can be collected, one for every
+ * announce: one that was there already when we began to count knows of nothing that was taken since
+ * then, so it gives nothing anew, and only takes away. */
+static void set_allowance(pbts_link *link, uint64_t allowance_bytes, uint64_t issued,
+                          pbts_moment now) {
     pbts_page *page = link->page;
-    link->ticket_counts = true;
-    link->ticket_end_s = ticket->expires + PBTS_LINK_CLOCK_SLACK_S;
-    if (page->has_ticket && ticket->issued <= page->ticket_issued) return;
-    page->has_ticket = true;
-    page->ticket_issued = ticket->issued;
-    page->ticket_allowance_bytes = ticket->allowance_bytes;
-    page->taken_bytes = page->owed_bytes > 0 ? (uint64_t)page->owed_bytes : 0; /* not counted yet */
+    if (page->has_ticket && issued < page->counted_from_s) {
+        page->ticket_allowance_bytes =
+            page->taken_bytes + smaller(left_bytes(page), allowance_bytes);
+        return;
+    }
+    page->ticket_allowance_bytes = allowance_bytes;
+    page->taken_bytes = owed_bytes(page); /* not counted yet */
+    page->counted_from_s = now.unix_s;
     link->lend.exhausted_ms = UINT64_MAX;
+}
+
+/* What it may take by a ticket whose signature holds. Of several, also on other connections, the
+ * newest counts. */
+static void ticket_take(pbts_link *link, const pbts_peer_ticket *ticket, pbts_moment now) {
+    pbts_page *page = link->page;
+    link->by_membership = false;
+    link->ticket_end_s = ticket->expires + PBTS_LINK_CLOCK_SLACK_S;
+    link->ticket_counts = true;
+    if (page->has_ticket && ticket->issued <= page->ticket_issued) return;
+    set_allowance(link, ticket->allowance_bytes, ticket->issued, now);
+    page->has_ticket = true;
+    page->by_membership = false;
+    page->ticket_issued = ticket->issued;
+}
+
+/* ---- the other's membership ---- */
+
+/* Whether it could stand for a ticket here and now; its signature apart. While the tracker can be
+ * asked only a fresh one does, which is worth what a ticket of the same moment is worth. */
+static bool membership_is_meant(const pbts_link *link, const pbts_membership *membership,
+                                pbts_moment now) {
+    const pbts_link_terms *terms = link->terms;
+    if (memcmp(&membership->key, &link->other.key, sizeof membership->key) != 0) return false;
+    bool fresh = membership->issued > now.unix_s || now.unix_s - membership->issued < FRESH_S;
+    return (fresh || terms->is_outage) &&
+           membership->issued <= now.unix_s + PBTS_LINK_CLOCK_SLACK_S &&
+           membership->expires > terms->tracker_time_s;
+}
+
+/* Whether it may stand for a ticket of this key: nothing newer took it back, and it is remembered
+ * what is taken by it when the other connects again. */
+static bool membership_stands(const pbts_link *link, const pbts_membership *membership) {
+    return link->page_in_book && membership->generation >= link->page->generation;
+}
+
+/* They live for a month. So one that is newer than the key's last ticket says what may be taken as
+ * a ticket would, up to a limit; whichever come after it give nothing anew. */
+static void allow_by_membership(pbts_link *link, const pbts_membership *membership,
+                                pbts_moment now) {
+    pbts_page *page = link->page;
+    uint64_t may_bytes = pbts_membership_below_ratio(membership) ? 0 : membership->allowance_bytes;
+    bool is_newer = !page->has_ticket || membership->issued > page->ticket_issued;
+    link->ticket_counts = true;
+    page->generation = membership->generation;
+    if (is_newer && page->by_membership) {
+        page->ticket_allowance_bytes = page->taken_bytes + smaller(left_bytes(page), may_bytes);
+    } else if (is_newer) {
+        uint64_t most_bytes =
+            greater(left_bytes(page) + owed_bytes(page), PBTS_LINK_OUTAGE_ALLOWANCE_MAX_BYTES);
+        set_allowance(link, smaller(may_bytes, most_bytes), membership->issued, now);
+    }
+    if (is_newer) page->ticket_issued = membership->issued;
+    page->has_ticket = page->by_membership = true;
+}
+
+static void membership_take(pbts_link *link, const pbts_membership *membership, pbts_moment now) {
+    link->by_membership = true;
+    link->ticket_end_s = now.unix_s + OUTAGE_STEP_S;
+    allow_by_membership(link, membership, now);
+}
+
+void pbts_link_allow_for_given(pbts_link *link, uint64_t bytes) {
+    pbts_page *page = link->page;
+    if (!page->by_membership || bytes > UINT64_MAX - page->ticket_allowance_bytes) return;
+    page->ticket_allowance_bytes += bytes;
+}
+
+/* What was shown has ended: the membership that came with it may stand for it, and one that stands
+ * for it goes on doing so while the tracker is away. */
+static bool goes_on(pbts_link *link, pbts_moment now) {
+    const pbts_link_terms *terms = link->terms;
+    const pbts_membership *membership = &link->other.membership;
+    if (!link->other.has_membership || !terms->has_tracker_key ||
+        !membership_is_meant(link, membership, now) || !membership_stands(link, membership)) {
+        return false;
+    }
+    return link->by_membership ||
+           pbts_membership_check(membership, terms->iid, &terms->tracker_key) == PBTS_OK;
 }
 
 /* Its ticket has ended and no newer one came. */
 void pbts_link_ticket_tick(pbts_link *link, pbts_moment now) {
     if (now.unix_s < link->ticket_end_s) return;
-    link->ticket_counts = false;
+    if (goes_on(link, now)) {
+        membership_take(link, &link->other.membership, now);
+        return;
+    }
+    link->ticket_counts = link->by_membership = false;
     link->ticket_end_s = UINT64_MAX;
     if (link->terms->ticket_required) pbts_link_refuse(link, PBTS_LINK_REFUSAL_NO_TICKET);
 }
@@ -73,13 +191,13 @@ void pbts_link_ticket_tick(pbts_link *link, pbts_moment now) {
 /* ---- the other's proof ---- */
 
 typedef struct {
-    bool has_ticket;
+    shown what;
     pbts_bls_public_point keys[2]; /* the peer's, the tracker's */
     pbts_bls_g1_point hashed[2], signatures[2];
 } proof;
 
 static bool proof_read(proof *out, const pbts_link *link, const pbts_bls_signature *auth,
-                       bool has_ticket) {
+                       shown what) {
     uint8_t bytes[PBTS_MESSAGE_MAX];
     const pbts_peer_hello *other = &link->other;
     pbts_writer text = pbts_writer_over(bytes, sizeof bytes);
@@ -87,12 +205,18 @@ static bool proof_read(proof *out, const pbts_link *link, const pbts_bls_signatu
                       &other->key, &link->terms->key);
     pbts_bls_hash(&out->hashed[0], PBTS_BLS_PEER, pbts_writer_span(&text));
     out->keys[0] = link->other_point;
-    out->has_ticket = has_ticket;
+    out->what = what;
     if (pbts_bls_signature_decode(&out->signatures[0], auth) != PBTS_OK) return false;
-    if (!has_ticket) return true;
-    ticket_hash(&out->hashed[1], link, &other->ticket);
+    if (what == SHOWS_NOTHING) return true;
+    const pbts_bls_signature *word = &other->ticket.signature;
+    if (what == SHOWS_TICKET) {
+        ticket_hash(&out->hashed[1], link, &other->ticket);
+    } else {
+        pbts_membership_hash(&out->hashed[1], link->terms->iid, &other->membership);
+        word = &other->membership.signature;
+    }
     out->keys[1] = link->terms->tracker_key;
-    return pbts_bls_signature_decode(&out->signatures[1], &other->ticket.signature) == PBTS_OK;
+    return pbts_bls_signature_decode(&out->signatures[1], word) == PBTS_OK;
 }
 
 static bool one_holds(const proof *p, size_t i) {
@@ -103,7 +227,7 @@ static bool one_holds(const proof *p, size_t i) {
 static bool proof_holds(const proof *p, pbts_random *random) {
     pbts_bls_g1_point sum, hashed[2] = { p->hashed[0] };
     uint64_t weight = 0;
-    if (!p->has_ticket) return one_holds(p, 0);
+    if (p->what == SHOWS_NOTHING) return one_holds(p, 0);
     if (pbts_random_fill(random, (uint8_t *)&weight, sizeof weight) != PBTS_OK) {
         return one_holds(p, 0) && one_holds(p, 1);
     }
@@ -113,12 +237,12 @@ static bool proof_holds(const proof *p, pbts_random *random) {
     return pbts_bls_verify_sums(p->keys, hashed, 2, &sum) == PBTS_OK;
 }
 
-static pbts_link_refusal judge(pbts_link *link, const pbts_bls_signature *auth, bool has_ticket) {
+static pbts_link_refusal judge(pbts_link *link, const pbts_bls_signature *auth, shown what) {
     proof p;
-    bool read = proof_read(&p, link, auth, has_ticket);
+    bool read = proof_read(&p, link, auth, what);
     if (read && proof_holds(&p, link->terms->random)) return PBTS_LINK_REFUSAL_NONE;
     /* Whose fault: without the ticket, does the proof hold? */
-    bool proven = proof_read(&p, link, auth, false) && one_holds(&p, 0);
+    bool proven = proof_read(&p, link, auth, SHOWS_NOTHING) && one_holds(&p, 0);
     return proven ? PBTS_LINK_REFUSAL_NO_TICKET : PBTS_LINK_REFUSAL_BAD_AUTH;
 }
 
@@ -134,29 +258,42 @@ static pbts_status open_page(pbts_link *link) {
 }
 
 /* READY: its key is its own. */
-static pbts_status become_ready(pbts_link *link, bool has_ticket) {
+static pbts_status become_ready(pbts_link *link, shown what, pbts_moment now) {
     PBTS_TRY(open_page(link));
     if (link->page->banned != 0) {
         pbts_link_refuse(link, (pbts_link_refusal)link->page->banned);
         return PBTS_OK;
     }
+    if (what == SHOWS_MEMBERSHIP && !membership_stands(link, &link->other.membership)) {
+        pbts_link_refuse(link, PBTS_LINK_REFUSAL_NO_TICKET);
+        return PBTS_OK;
+    }
     link->state = PBTS_LINK_READY;
-    if (has_ticket) ticket_take(link, &link->other.ticket);
+    if (what == SHOWS_TICKET) ticket_take(link, &link->other.ticket, now);
+    if (what == SHOWS_MEMBERSHIP) membership_take(link, &link->other.membership, now);
     return PBTS_OK;
+}
+
+/* A ticket before all; a membership where one is needed. */
+static shown what_counts(const pbts_link *link, pbts_moment now) {
+    const pbts_peer_hello *other = &link->other;
+    if (!link->terms->has_tracker_key) return SHOWS_NOTHING;
+    if (other->has_ticket && ticket_is_meant(link, &other->ticket, now)) return SHOWS_TICKET;
+    bool member = link->terms->ticket_required && other->has_membership &&
+                  membership_is_meant(link, &other->membership, now);
+    return member ? SHOWS_MEMBERSHIP : SHOWS_NOTHING;
 }
 
 pbts_status pbts_link_take_auth(pbts_link *link, const pbts_bls_signature *signature,
                                 pbts_moment now) {
     assert(link->state == PBTS_LINK_PROVING);
-    const pbts_link_terms *terms = link->terms;
-    bool has_ticket = link->other.has_ticket && terms->has_tracker_key &&
-                      ticket_is_meant(link, &link->other.ticket, now);
-    if (!has_ticket && terms->ticket_required) {
+    shown what = what_counts(link, now);
+    if (what == SHOWS_NOTHING && link->terms->ticket_required) {
         pbts_link_refuse(link, PBTS_LINK_REFUSAL_NO_TICKET);
         return PBTS_OK;
     }
-    pbts_link_refusal refusal = judge(link, signature, has_ticket);
-    if (refusal == PBTS_LINK_REFUSAL_NONE) return become_ready(link, has_ticket);
+    pbts_link_refusal refusal = judge(link, signature, what);
+    if (refusal == PBTS_LINK_REFUSAL_NONE) return become_ready(link, what, now);
     pbts_link_refuse(link, refusal);
     return PBTS_OK;
 }
@@ -205,8 +342,8 @@ static void take_later_hello(pbts_link *link, const pbts_peer_hello *hello, pbts
         pbts_link_count_useless(link, 1, now);
         return;
     }
-    bool newer = hello->has_ticket &&
-                 (!link->ticket_counts || hello->ticket.issued > link->page->ticket_issued);
+    bool newer = hello->has_ticket && (!link->ticket_counts || link->by_membership ||
+                                       hello->ticket.issued > link->page->ticket_issued);
     if (!newer || !link->terms->has_tracker_key || !ticket_is_meant(link, &hello->ticket, now)) {
         pbts_link_count_useless(link, 1, now);
         return;
@@ -215,7 +352,7 @@ static void take_later_hello(pbts_link *link, const pbts_peer_hello *hello, pbts
         pbts_link_refuse(link, PBTS_LINK_REFUSAL_NO_TICKET);
         return;
     }
-    ticket_take(link, &hello->ticket);
+    ticket_take(link, &hello->ticket, now);
 }
 
 static pbts_status take_first_hello(pbts_link *link, const pbts_peer_hello *hello) {
@@ -226,6 +363,7 @@ static pbts_status take_first_hello(pbts_link *link, const pbts_peer_hello *hell
     }
     PBTS_TRY(pbts_link_make_sets(link));
     link->other = *hello;
+    if (hello->limit_bytes > 0) pbts_link_give_told(link, hello->limit_bytes);
     link->auth_unsent = true;
     link->state = PBTS_LINK_PROVING;
     return PBTS_OK;

@@ -157,7 +157,7 @@ static void count_receipt(pbts_link *link, bool asked, pbts_moment now) {
     if (give->receipts == 0) give->given_period = pbts_claim_period(pbts_epoch_at(now.unix_s));
     give->receipts++;
     give->requests_earned++;
-    if (asked || give->exposure.max_bytes >= most_bytes) return;
+    if (asked || give->limit_is_told || give->exposure.max_bytes >= most_bytes) return;
     give->exposure.max_bytes += give->exposure.max_bytes / 8;
     if (give->exposure.max_bytes > most_bytes) give->exposure.max_bytes = most_bytes;
 }

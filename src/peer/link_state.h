@@ -19,13 +19,19 @@
 enum {
     PBTS_LINK_BLOCK_BYTES = 16 * 1024,   /* what everybody asks for at once */
     PBTS_LINK_CHECK_AFTER_MS = 50,       /* receipts wait so long for others to be checked with */
+    PBTS_LINK_STOPS_SOON_DIVISOR = 16,   /* not when so little of the limit, or a block, is left */
     PBTS_LINK_UNCHECKED_MAX = 256,       /* and no more of them */
     PBTS_LINK_TAKEN_MAX = 16384,         /* accepted and not stored: the owner's disk is stuck */
+    PBTS_LINK_ASKED_WAIT_MS = 50,        /* and so long for more, when it is asked for */
     PBTS_LINK_SIGN_AFTER_MS = 10 * 1000, /* a verified piece waits so long for its receipt */
     PBTS_LINK_USELESS_MAX = 64,      /* messages that change nothing; one a second is forgiven */
     PBTS_LINK_CARRIED_ASKS_MAX = 16, /* pieces of an earlier connection, asked for at once */
     PBTS_LINK_CLOCK_SLACK_S = 300,   /* how far apart the clocks of two peers may be */
 };
+
+/* By the membership of a key whose tickets were not seen: what the tracker by default allows
+ * somebody new, so that one from before a loss of standing is worth no more than a new name. */
+#define PBTS_LINK_OUTAGE_ALLOWANCE_MAX_BYTES (UINT64_C(4) << 30)
 
 /* A receipt that was accepted and is not stored yet. */
 typedef struct {
@@ -67,8 +73,12 @@ typedef struct {
     uint64_t owed_since_ms; /* whole_open > 0 and no receipt came; UINT64_MAX: it is not */
     uint64_t asked_ms;      /* the last request; UINT64_MAX: none since the last receipt */
     uint64_t first_asked_ms;
+    bool ask_all;          /* do not wait before asking */
     uint32_t carried_asks; /* requests for pieces of earlier connections without an answer */
-    uint32_t carried_from; /* pieces below were asked for */
+    uint32_t carried_from; /* whole pieces below were asked for */
+    uint8_t *parts;        /* set: served in part before, the other has them, not asked for yet */
+    bool has_looked;       /* and found none of either, when the tally had changed so often: */
+    uint32_t looked_at;
     uint64_t exhausted_ms; /* since when its ticket allows no more; UINT64_MAX: it does */
     bool has_session;      /* the other's, certified: */
     bool session_used;
@@ -94,13 +104,17 @@ typedef struct {
     uint64_t sum_epoch;
     pbts_piece_map shared; /* credited to another: how much of it came from this sender */
     uint64_t shared_bytes;
+    bool limit_is_told;      /* the exposure's limit is what the sender said */
+    uint64_t checking_bytes; /* that came and are not verified, of all connections */
     uint64_t own_left_bytes;
     uint64_t received_bytes, signed_bytes;
     uint32_t received_pieces, receipts;
     uint32_t requests_earned;    /* one for each receipt; less those that came */
     bool asked, sign_all, burst; /* burst: single receipts follow each other until none waits */
     pbts_secp256k1_signer *signer;
-    uint64_t given_period; /* claim period of the first receipt on this connection */
+    uint64_t given_period;  /* claim period of the first receipt on this connection */
+    uint64_t repeat_period; /* as the tally's; kept here too, for when there is no book */
+    bool repeat_untold;
     bool has_session, session_sent;
     pbts_secp256k1_secret session_secret;
     pbts_receipt_session session;
@@ -126,6 +140,7 @@ struct pbts_link {
     pbts_bls_public_point other_point;
     uint64_t ticket_end_s; /* unix; UINT64_MAX: it has none and needs none */
     bool ticket_counts;    /* the page's ticket limits what it may take */
+    bool by_membership;    /* which stands for a ticket; true only with ticket_counts */
     pbts_page *page;       /* once it proved its key, else NULL; in the book, or own_page */
     pbts_page own_page;
     bool page_in_book;
@@ -161,6 +176,8 @@ PBTS_MUST_USE pbts_status pbts_link_take_auth(pbts_link *link, const pbts_bls_si
                                               pbts_moment now);
 
 void pbts_link_ticket_tick(pbts_link *link, pbts_moment now);
+/* It gave us a piece. Without the tracker it may take as much again: nothing is lent by that. */
+void pbts_link_allow_for_given(pbts_link *link, uint64_t bytes);
 
 /* ---- link_lend.c ---- */
 
@@ -200,6 +217,8 @@ pbts_taken *pbts_taken_open(const pbts_link *link, pbts_receipt_form form, uint6
 void pbts_taken_drop(pbts_link *link, pbts_taken *taken);
 /* Check all that is unchecked, in one product; a bad one is refused by its name. */
 void pbts_taken_check(pbts_link *link);
+/* When the unchecked are to be checked, of which there are some; 0: at once. */
+uint64_t pbts_taken_check_at_ms(const pbts_link *link);
 void pbts_taken_tick(pbts_link *link, pbts_moment now);
 void pbts_taken_deinit(pbts_link *link);
 
@@ -207,6 +226,7 @@ void pbts_taken_deinit(pbts_link *link);
 
 void pbts_link_give_begin(pbts_link *link);
 void pbts_link_give_end(pbts_link *link); /* what is still owed goes into the book */
+void pbts_link_give_told(pbts_link *link, uint64_t limit_bytes);
 void pbts_link_take_request(pbts_link *link, const pbts_peer_receipt_request *request,
                             pbts_moment now);
 bool pbts_link_give_is_due(const pbts_link *link, pbts_moment now);

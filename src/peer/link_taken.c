@@ -1,9 +1,10 @@
 /* Receipts that were accepted. Their signatures are checked together, when they cover half of what
- * may be lent or after a moment, because a product of pairings costs little more than one; each is
- * weighed with a random number, so that errors in two of them cannot cancel. Then the owner stores
- * them one by one, and only that frees what was lent. */
+ * may be lent, before they hold up what is sent, or after a moment, because a product of pairings
+ * costs little more than one; each is weighed with a random number, so that errors in two of them
+ * cannot cancel. Then the owner stores them one by one, and only that frees what was lent. */
 #include "base/assert.h"
 #include "peer/link_state.h"
+#include "wire/peer_message.h"
 
 /* ---- the list ---- */
 
@@ -225,13 +226,26 @@ void pbts_taken_check(pbts_link *link) {
     drop_superseded(link);
 }
 
-void pbts_taken_tick(pbts_link *link, pbts_moment now) {
+/* So little that a block may not fit any more, which is no longer than a piece. */
+static uint64_t little_of(const pbts_link *link, uint64_t limit_bytes) {
+    uint64_t block_bytes = link->lend.exposure.piece_bytes;
+    if (block_bytes > PBTS_PEER_BLOCK_BYTES_MAX) block_bytes = PBTS_PEER_BLOCK_BYTES_MAX;
+    uint64_t part_bytes = limit_bytes / PBTS_LINK_STOPS_SOON_DIVISOR;
+    return part_bytes > block_bytes ? part_bytes : block_bytes;
+}
+
+uint64_t pbts_taken_check_at_ms(const pbts_link *link) {
     const pbts_lender *lend = &link->lend;
-    if (lend->unchecked == 0) return;
     uint64_t limit_bytes = pbts_exposure_limit(&lend->exposure, pbts_link_other_left(link));
-    bool is_old = now.mono_ms >= lend->unchecked_since_ms + PBTS_LINK_CHECK_AFTER_MS;
     bool is_much = lend->unchecked_bytes >= limit_bytes / 2;
-    if (is_old || is_much || lend->unchecked >= PBTS_LINK_UNCHECKED_MAX) pbts_taken_check(link);
+    bool stops_soon = pbts_link_may_serve_bytes(link) < little_of(link, limit_bytes);
+    if (is_much || stops_soon || lend->unchecked >= PBTS_LINK_UNCHECKED_MAX) return 0;
+    return lend->unchecked_since_ms + PBTS_LINK_CHECK_AFTER_MS;
+}
+
+void pbts_taken_tick(pbts_link *link, pbts_moment now) {
+    if (link->lend.unchecked == 0) return;
+    if (now.mono_ms >= pbts_taken_check_at_ms(link)) pbts_taken_check(link);
 }
 
 /* ---- storing ---- */

@@ -8,6 +8,7 @@ pbts_status pbts_open_pieces_init(pbts_open_pieces *pieces, pbts_mem *mem, uint3
     *pieces = (pbts_open_pieces){
         .mem = mem,
         .slots_len = slots_len,
+        .used_max = slots_len,
         .slots = pbts_alloc_array(mem, slots_len, sizeof(pbts_open_piece)),
         .order = pbts_alloc_array(mem, slots_len, sizeof(uint16_t)),
         .slot_of = pbts_alloc_array(mem, piece_count, sizeof(uint16_t)),
@@ -27,6 +28,7 @@ pbts_status pbts_open_pieces_init(pbts_open_pieces *pieces, pbts_mem *mem, uint3
 
 void pbts_open_pieces_deinit(pbts_open_pieces *pieces) {
     if (pieces->mem == NULL) return;
+    if (pieces->budget != NULL) pieces->budget->taken_bytes -= pieces->used * pieces->slot_bytes;
     for (uint32_t i = 0; i < pieces->slots_len; i++) {
         pbts_release(pieces->mem, pieces->slots[i].blocks);
     }
@@ -34,6 +36,10 @@ void pbts_open_pieces_deinit(pbts_open_pieces *pieces) {
     pbts_release(pieces->mem, pieces->order);
     pbts_release(pieces->mem, pieces->slot_of);
     *pieces = (pbts_open_pieces){ .mem = NULL };
+}
+
+bool pbts_open_pieces_is_full(const pbts_open_pieces *pieces) {
+    return pieces->used >= pieces->used_max;
 }
 
 pbts_open_piece *pbts_open_pieces_find(const pbts_open_pieces *pieces, uint32_t piece) {
@@ -66,7 +72,11 @@ static pbts_status reserve_table(pbts_open_pieces *pieces, pbts_open_piece *slot
 pbts_status pbts_open_pieces_begin(pbts_open_pieces *pieces, pbts_open_piece **out, uint32_t piece,
                                    uint32_t bytes) {
     assert(bytes > 0 && pieces->slot_of[piece] == PBTS_SLOT_NONE);
-    if (pieces->used == pieces->slots_len) return PBTS_LIMIT;
+    if (pbts_open_pieces_is_full(pieces)) return PBTS_LIMIT;
+    if (pieces->budget != NULL && !pbts_open_budget_has(pieces->budget, pieces->slot_bytes)) {
+        pieces->was_short = true;
+        return PBTS_LIMIT;
+    }
     pbts_open_piece *slot = &pieces->slots[pieces->order[pieces->used]];
     uint32_t blocks_len = (bytes + PBTS_PEER_BLOCK_BYTES - 1) / PBTS_PEER_BLOCK_BYTES;
     PBTS_TRY(reserve_table(pieces, slot, blocks_len));
@@ -85,6 +95,7 @@ pbts_status pbts_open_pieces_begin(pbts_open_pieces *pieces, pbts_open_piece **o
         .table_len = slot->table_len,
     };
     pieces->slot_of[piece] = pbts_open_pieces_index(pieces, slot);
+    if (pieces->budget != NULL) pieces->budget->taken_bytes += pieces->slot_bytes;
     *out = slot;
     return PBTS_OK;
 }
@@ -99,6 +110,7 @@ void pbts_open_pieces_free_slot(pbts_open_pieces *pieces, pbts_open_piece *slot)
     assert(slot->state == PBTS_SLOT_CLOSED);
     slot->state = PBTS_SLOT_FREE;
     change_place(pieces, slot, --pieces->used);
+    if (pieces->budget != NULL) pieces->budget->taken_bytes -= pieces->slot_bytes;
 }
 
 /* ---- blocks ---- */
@@ -231,12 +243,16 @@ static pbts_contributor *evict(pbts_open_piece *slot) {
     return &slot->who[least];
 }
 
+bool pbts_contributor_has_key(const pbts_contributor *who) {
+    static const uint8_t NONE[PBTS_CONTRIBUTOR_KEY_LEN];
+    return memcmp(who->key, NONE, sizeof NONE) != 0;
+}
+
 /* One that gave before, on an earlier connection. */
 static pbts_contributor *find_key(pbts_open_piece *slot, const pbts_contributor *from) {
-    static const uint8_t NONE[PBTS_CONTRIBUTOR_KEY_LEN];
-    if (memcmp(from->key, NONE, sizeof NONE) == 0) return NULL;
+    if (!pbts_contributor_has_key(from)) return NULL;
     for (uint32_t i = 0; i < slot->contributors; i++) {
-        if (memcmp(slot->who[i].key, from->key, sizeof NONE) == 0) return &slot->who[i];
+        if (memcmp(slot->who[i].key, from->key, sizeof from->key) == 0) return &slot->who[i];
     }
     return NULL;
 }

@@ -10,12 +10,14 @@
 #include "base/addr.h"
 #include "base/assert.h"
 #include "base/mem.h"
+#include "peer/link.h"
+#include "peer/open_budget.h"
 #include "wire/peer_message.h"
 
 enum {
     PBTS_OPEN_SLOTS_MAX = 4096,
     PBTS_CONTRIBUTORS_MAX = 16, /* of one piece; the one that gave least makes room for another */
-    PBTS_CONTRIBUTOR_KEY_LEN = 32, /* enough that no two keys are made that begin alike */
+    PBTS_CONTRIBUTOR_KEY_LEN = PBTS_LINK_KEY_PREFIX_LEN,
     PBTS_BLOCKS_MAX = PBTS_PIECE_LENGTH_MAX / PBTS_PEER_BLOCK_BYTES,
 };
 #define PBTS_SLOT_NONE UINT16_MAX
@@ -35,12 +37,13 @@ typedef struct {
     pbts_addr addr;
     uint8_t key[PBTS_CONTRIBUTOR_KEY_LEN]; /* the beginning of its proven key; zeros: none */
 } pbts_contributor;
+bool pbts_contributor_has_key(const pbts_contributor *who);
 
 typedef enum {
     PBTS_SLOT_FREE,
     PBTS_SLOT_OPEN,
     PBTS_SLOT_CHECKING, /* all blocks are here; the owner hashes and writes */
-    PBTS_SLOT_HELD,     /* could not be written; waits for retry_ms */
+    PBTS_SLOT_HELD,     /* right, and not written yet */
     PBTS_SLOT_CLOSED,   /* given up; free when the owner has been told */
 } pbts_slot_state;
 
@@ -61,7 +64,6 @@ typedef struct {
     bool told_open;      /* the owner has given it a buffer */
     uint16_t next_event; /* in that list */
     uint32_t place;      /* in pbts_open_pieces.order */
-    uint64_t retry_ms;   /* HELD */
     uint32_t contributors; /* so many of who[] */
     pbts_contributor who[PBTS_CONTRIBUTORS_MAX];
     pbts_open_block *blocks; /* table_len of them allocated */
@@ -73,7 +75,11 @@ typedef struct {
     pbts_open_piece *slots;
     uint16_t *order; /* all slots; the first `used` of them are not FREE */
     uint32_t slots_len, used;
-    uint16_t *slot_of; /* per piece, PBTS_SLOT_NONE */
+    uint32_t used_max;        /* no more are begun: 0 < used_max <= slots_len */
+    pbts_open_budget *budget; /* of these and others; or NULL */
+    uint64_t slot_bytes;      /* that each takes of it */
+    bool was_short;           /* there was none left for another; to be tried again */
+    uint16_t *slot_of;        /* per piece, PBTS_SLOT_NONE */
 } pbts_open_pieces;
 
 /* The i-th of those that are not free. */
@@ -85,10 +91,12 @@ static inline pbts_open_piece *pbts_open_pieces_used(const pbts_open_pieces *ope
 PBTS_MUST_USE pbts_status pbts_open_pieces_init(pbts_open_pieces *pieces, pbts_mem *mem,
                                                 uint32_t piece_count, uint32_t slots_len);
 void pbts_open_pieces_deinit(pbts_open_pieces *pieces);
+/* Whether as many are begun as may be. */
+bool pbts_open_pieces_is_full(const pbts_open_pieces *pieces);
 /* The slot of a piece, or NULL. */
 pbts_open_piece *pbts_open_pieces_find(const pbts_open_pieces *pieces, uint32_t piece);
 uint16_t pbts_open_pieces_index(const pbts_open_pieces *pieces, const pbts_open_piece *slot);
-/* Begin a piece that is not begun. PBTS_LIMIT (no free slot), PBTS_NO_MEMORY. */
+/* Begin a piece that is not begun. PBTS_LIMIT (no free slot, no budget), PBTS_NO_MEMORY. */
 PBTS_MUST_USE pbts_status pbts_open_pieces_begin(pbts_open_pieces *pieces, pbts_open_piece **out,
                                                  uint32_t piece, uint32_t bytes);
 /* The piece is not begun any more; the slot stays taken until it is freed. */

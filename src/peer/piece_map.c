@@ -33,9 +33,9 @@ uint32_t pbts_piece_map_get(const pbts_piece_map *map, uint32_t piece) {
     return map->slots[at].key != 0 ? map->slots[at].bytes : 0;
 }
 
-static pbts_status grow(pbts_piece_map *map) {
+static pbts_status grow(pbts_piece_map *map, uint32_t capacity) {
     pbts_piece_map bigger = *map;
-    bigger.capacity = map->capacity ? 2 * map->capacity : CAPACITY_MIN;
+    bigger.capacity = capacity;
     bigger.slots = pbts_alloc_array(map->mem, bigger.capacity, sizeof *bigger.slots);
     if (bigger.slots == NULL) return PBTS_NO_MEMORY;
     for (uint32_t i = 0; i < map->capacity; i++) {
@@ -47,10 +47,17 @@ static pbts_status grow(pbts_piece_map *map) {
     return PBTS_OK;
 }
 
+pbts_status pbts_piece_map_reserve(pbts_piece_map *map, uint32_t count) {
+    uint32_t capacity = map->capacity ? map->capacity : CAPACITY_MIN;
+    assert(count <= UINT32_MAX / 4);
+    while (capacity < 2 * count) capacity *= 2;
+    return capacity == map->capacity ? PBTS_OK : grow(map, capacity);
+}
+
 pbts_status pbts_piece_map_set(pbts_piece_map *map, uint32_t piece, uint32_t bytes) {
     assert(bytes > 0 && piece < UINT32_MAX);
     if (pbts_piece_map_get(map, piece) == 0) {
-        if (2 * (map->count + 1) > map->capacity) PBTS_TRY(grow(map));
+        PBTS_TRY(pbts_piece_map_reserve(map, map->count + 1));
         map->count++;
     }
     uint32_t at = slot_of(map, piece + 1);

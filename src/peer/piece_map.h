@@ -22,6 +22,10 @@ void pbts_piece_map_init(pbts_piece_map *map, pbts_mem *mem, uint32_t seed);
 void pbts_piece_map_deinit(pbts_piece_map *map);
 /* 0 when it is not there. */
 uint32_t pbts_piece_map_get(const pbts_piece_map *map, uint32_t piece);
+/* Room for `count` pieces in all. To be made before pieces are set in the order in which another
+ * map gives them: that is the order of their slots, and in a map that grows meanwhile each would
+ * find the slots of all before it taken. PBTS_NO_MEMORY. */
+PBTS_MUST_USE pbts_status pbts_piece_map_reserve(pbts_piece_map *map, uint32_t count);
 /* Set to `bytes` > 0. PBTS_NO_MEMORY, only when the piece was not there. */
 PBTS_MUST_USE pbts_status pbts_piece_map_set(pbts_piece_map *map, uint32_t piece, uint32_t bytes);
 /* Take it out; what it had. */

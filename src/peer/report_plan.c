@@ -1,7 +1,6 @@
 #include "peer/report_plan.h"
 
 #include "base/assert.h"
-#include "base/epoch.h"
 #include "hash/sha.h"
 #include "wire/report_answer.h"
 #include "wire/report_join.h"
@@ -187,13 +186,24 @@ static bool is_one_of(pbts_span code, const char *const *words) {
     return false;
 }
 
-/* What will not be otherwise tomorrow. A code that we do not know is not among them. */
+/* What will not be otherwise tomorrow. A code that we do not know is not among them, nor is that a
+ * user or a torrent is unknown: after a restore they come back one by one. Such a receipt waits
+ * until it is EPOCH_EXPIRED. */
 static bool is_final(pbts_span code) {
     static const char *const words[] = {
-        "BAD_SIGNATURE", "BAD_PIECE_SIGNATURE", "UNKNOWN_RECEIVER",     "UNKNOWN_SENDER",
-        "BAD_PIECES",    "PIECE_HASH_WRONG",    "UNKNOWN_TORRENT",      "SELF_TRANSFER",
-        "NO_PIECES",     "SESSION_KEY_INVALID", "SESSION_EXPIRED",      "SESSION_TOO_LONG",
-        "EPOCH_EXPIRED", "TOTALS_FULL",         "EPOCH_UNKNOWN_CLAIMS", NULL,
+        "BAD_SIGNATURE",
+        "BAD_PIECE_SIGNATURE",
+        "BAD_PIECES",
+        "PIECE_HASH_WRONG",
+        "SELF_TRANSFER",
+        "NO_PIECES",
+        "EPOCH_EXPIRED",
+        "EPOCH_UNKNOWN_CLAIMS",
+        "SESSION_KEY_INVALID",
+        "SESSION_EXPIRED",
+        "TOTALS_FULL",
+        "SESSION_TOO_LONG",
+        NULL,
     };
     return is_one_of(code, words);
 }
@@ -315,9 +325,4 @@ pbts_status pbts_report_plan_settle(const pbts_report_plan *plan, pbts_journal *
     }
     *outcome = result;
     return PBTS_OK;
-}
-
-bool pbts_report_is_expired(const pbts_receipt_record *record, uint64_t epoch_now) {
-    uint64_t epoch = record->receipt.epoch;
-    return epoch < epoch_now && epoch_now - epoch > PBTS_WINDOW_EPOCHS;
 }

@@ -57,7 +57,4 @@ PBTS_MUST_USE pbts_status pbts_report_plan_settle(const pbts_report_plan *plan,
                                                   pbts_report_outcome *outcome,
                                                   unsigned http_status, pbts_span answer);
 
-/* Whether a receipt is too old for any tracker to take; settle it as refused, EPOCH_EXPIRED. */
-bool pbts_report_is_expired(const pbts_receipt_record *record, uint64_t epoch_now);
-
 #endif

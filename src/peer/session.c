@@ -17,6 +17,13 @@ static bool names_torrent(const pbts_session_config *config, const pbts_metainfo
     return own != NULL && memcmp(own, config->infohash, PBTS_INFOHASH_LEN) == 0;
 }
 
+/* Of a hybrid torrent, the one that its swarm is not called by; else NULL. */
+static const uint8_t *other_infohash(const pbts_session_config *config, const pbts_metainfo *meta) {
+    if (!pbts_metainfo_has_v1(meta) || !pbts_metainfo_has_v2(meta)) return NULL;
+    return config->infohash_is_v2 ? pbts_metainfo_infohash_v1(meta)
+                                  : pbts_metainfo_infohash_v2(meta);
+}
+
 static pbts_status alloc_parts(pbts_session *session) {
     uint32_t max = session->config.connections_max;
     session->conns = pbts_alloc_array(session->mem, max, sizeof *session->conns);
@@ -45,6 +52,11 @@ pbts_status pbts_session_new(pbts_session **out, const pbts_session_config *conf
     session->choker = pbts_choker_new(pbts_prng_next(&session->prng), now.mono_ms);
     session->tick_ms = now.mono_ms + PBTS_TICK_MS;
     session->link_ms = UINT64_MAX;
+    if (config->meta != NULL) {
+        pbts_session_set_other_infohash(session, other_infohash(config, config->meta));
+    } else if (config->has_other_infohash) {
+        pbts_session_set_other_infohash(session, config->other_infohash);
+    }
     session->slot_events_first = session->slot_events_last = PBTS_SLOT_NONE;
     pbts_status status = alloc_parts(session);
     if (status != PBTS_OK) {
@@ -80,6 +92,9 @@ void pbts_session_free(pbts_session *session) {
         pbts_release(session->mem, ended);
     }
     free_pieces(session);
+    if (session->config.open_budget != NULL && session->config.open_budget->short_of == session) {
+        session->config.open_budget->short_of = NULL;
+    }
     pbts_session_magnet_free(session);
     pbts_layer_server_free(session->layers);
     pbts_addresses_deinit(&session->addresses);
@@ -106,6 +121,18 @@ static uint32_t slots_wanted(const pbts_session *session) {
     return slots > PBTS_OPEN_SLOTS_MAX ? PBTS_OPEN_SLOTS_MAX : (uint32_t)slots;
 }
 
+void pbts_session_set_open_bytes(pbts_session *session, uint64_t bytes, pbts_moment now) {
+    session->now_ms = now.mono_ms;
+    session->config.open_bytes_max = bytes;
+    if (session->config.meta == NULL) return; /* slots are made when it is known */
+    uint64_t slots = bytes / session->piece_length;
+    if (slots == 0) slots = 1;
+    uint32_t before = session->open.used_max, most = session->open.slots_len;
+    session->open.used_max = slots < most ? (uint32_t)slots : most;
+    if (session->open.used_max > before) session->stamp++;
+    pbts_session_settle(session, now);
+}
+
 static void count_have(pbts_session *session) {
     pbts_span have = { session->have, pbts_piece_set_len(session->piece_count) };
     session->have_count = pbts_piece_set_count(have);
@@ -122,7 +149,10 @@ static pbts_status alloc_pieces(pbts_session *session) {
     if (!session->have || !session->solo || !session->have_log) return PBTS_NO_MEMORY;
     PBTS_TRY(
         pbts_picker_init(&session->picker, session->mem, count, pbts_prng_next(&session->prng)));
-    return pbts_open_pieces_init(&session->open, session->mem, count, slots_wanted(session));
+    PBTS_TRY(pbts_open_pieces_init(&session->open, session->mem, count, slots_wanted(session)));
+    session->open.budget = session->config.open_budget;
+    session->open.slot_bytes = session->piece_length;
+    return PBTS_OK;
 }
 
 pbts_status pbts_session_init_pieces(pbts_session *session, pbts_span have) {
@@ -167,6 +197,7 @@ pbts_status pbts_session_set_metainfo(pbts_session *session, const pbts_metainfo
     if (session->config.meta != NULL || !names_torrent(&session->config, meta)) {
         return PBTS_MALFORMED;
     }
+    pbts_session_set_other_infohash(session, other_infohash(&session->config, meta));
     session->config.meta = meta;
     pbts_status status = pbts_session_init_pieces(session, have);
     if (status != PBTS_OK) {
@@ -202,10 +233,19 @@ void pbts_session_stop(pbts_session *session, pbts_moment now) {
         pbts_block_ring_clear(&conn->queue);
         if (conn->link != NULL) {
             pbts_link_sign_all(conn->link);
+            pbts_link_ask_all(conn->link);
             pbts_session_settle_link(session, conn, now);
         }
         pbts_session_wake(session, conn);
     }
+}
+
+bool pbts_session_is_owed(const pbts_session *session) {
+    const pbts_peer_conn *conn;
+    for (uint32_t n = 1; (conn = pbts_session_next_conn(session, &n)); n++) {
+        if (conn->link != NULL && pbts_link_is_owed(conn->link)) return true;
+    }
+    return false;
 }
 
 void pbts_session_settle(pbts_session *session, pbts_moment now) {

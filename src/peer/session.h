@@ -16,6 +16,7 @@
 
 #include "base/addr.h"
 #include "peer/link.h"
+#include "peer/open_budget.h"
 
 typedef struct pbts_session pbts_session; /* opaque; one owner; not thread-safe */
 typedef uint32_t pbts_conn;               /* a connection's number, 1.., reused after its end */
@@ -30,6 +31,10 @@ typedef struct {
     const pbts_metainfo *meta;           /* NULL: a magnet link; metadata is asked of the peers */
     uint8_t infohash[PBTS_INFOHASH_LEN]; /* the swarm's; must be meta's when there is one */
     bool infohash_is_v2;                 /* a v2 swarm: truncated SHA-256 */
+    /* A magnet link may name both of a hybrid torrent: its v2 one, beside a v1 `infohash`. Peers
+     * are dialed and may call by either. Once the metadata is here, what it says counts. */
+    bool has_other_infohash;
+    uint8_t other_infohash[PBTS_INFOHASH_LEN];
     uint8_t peer_id[20];
     const char *client; /* "pbts-peer 0.1.0", BEP 10 `v` */
     uint16_t listen_port;
@@ -37,10 +42,11 @@ typedef struct {
     pbts_legacy_policy legacy; /* whether peers without receipts are served */
     uint32_t connections_max;  /* of this torrent, at most 1,000 */
     uint32_t unchoked_max;     /* peers served at once beside the optimistic one */
-    uint64_t open_bytes_max;   /* pieces begun and not yet written: the owner's buffers; at least
-                                  four pieces are allowed whatever this says */
-    bool seed_only;            /* never request */
-    bool pex;                  /* BEP 11; on private torrents only between READY links */
+    uint64_t open_bytes_max;   /* pieces begun and not yet written: the owner's buffers; room for at
+                                  least four pieces is made whatever this says */
+    pbts_open_budget *open_budget; /* of all sessions together; NULL: this one is alone */
+    bool seed_only;                /* never request */
+    bool pex;                      /* BEP 11; on private torrents only between READY links */
 } pbts_session_config;
 
 /* PBTS_NO_MEMORY, PBTS_MALFORMED (have does not fit). */
@@ -55,7 +61,12 @@ PBTS_MUST_USE pbts_status pbts_session_set_metainfo(pbts_session *session,
 
 /* ---- peers to dial ---- */
 
-typedef enum { PBTS_PEER_FROM_TRACKER, PBTS_PEER_FROM_USER, PBTS_PEER_FROM_PEX } pbts_peer_source;
+typedef enum {
+    PBTS_PEER_FROM_TRACKER,
+    PBTS_PEER_FROM_OTHER_SWARM, /* a tracker's, asked by the torrent's other infohash */
+    PBTS_PEER_FROM_USER,
+    PBTS_PEER_FROM_PEX
+} pbts_peer_source;
 /* Remember an address; known, banned and own ones are passed over, a bounded number is kept. */
 void pbts_session_add_addr(pbts_session *session, const pbts_addr *addr, pbts_peer_source source,
                            pbts_moment now);
@@ -63,6 +74,8 @@ void pbts_session_add_addr(pbts_session *session, const pbts_addr *addr, pbts_pe
  * `dial_failed`. Failures back off. */
 bool pbts_session_next_dial(pbts_session *session, pbts_addr *out, pbts_moment now);
 void pbts_session_dial_failed(pbts_session *session, const pbts_addr *addr, pbts_moment now);
+/* The infohash that an address is dialed by, PBTS_INFOHASH_LEN bytes; borrowed. */
+const uint8_t *pbts_session_dial_infohash(const pbts_session *session, const pbts_addr *addr);
 
 /* ---- connections ---- */
 
@@ -113,15 +126,24 @@ bool pbts_session_wants_send(pbts_session *session, pbts_conn conn, pbts_moment 
 
 /* The owner checked the hash of a piece that PIECE_COMPLETE named, and wrote it. Not ok: the bytes
  * are asked for again, and who sent them all is banned (of several, those who repeat it).
- * `written` false (disk error): it stays missing, nobody is blamed. Its buffer is the owner's again
- * in any case: another attempt begins with PIECE_OPENED. */
+ * Its buffer is the owner's again in any case: another attempt begins with PIECE_OPENED.
+ * `written` false (disk error): who sent it has done so, and is signed for; it counts as here when
+ * pbts_session_piece_written says so. */
 void pbts_session_piece_checked(pbts_session *session, uint32_t piece, bool hash_ok, bool written,
+                                pbts_moment now);
+/* What became of a piece that was right and not written: the owner kept it and has written it now,
+ * or gave it up, and it is asked for again. That costs its senders what nobody can sign for twice.
+ */
+void pbts_session_piece_written(pbts_session *session, uint32_t piece, bool written,
                                 pbts_moment now);
 /* The current bitmap, pbts_piece_set_len bytes; borrowed until the next call. */
 pbts_span pbts_session_have(const pbts_session *session);
 /* Which pieces are wanted (files left out by the user); empty: all. Copied. */
 PBTS_MUST_USE pbts_status pbts_session_set_wanted(pbts_session *session, pbts_span bitmap,
                                                   pbts_moment now);
+/* How much of pieces may be begun at once from now on, at most open_bytes_max and at least a piece:
+ * its part of what all sessions may. What is begun above that is finished. */
+void pbts_session_set_open_bytes(pbts_session *session, uint64_t bytes, pbts_moment now);
 /* How fast blocks may be asked for, in bytes/s over all connections; 0: unlimited. */
 void pbts_session_set_download_limit(pbts_session *session, uint64_t bytes_per_s, pbts_moment now);
 
@@ -146,6 +168,8 @@ typedef enum {
                                 call of next_event. Answer: pbts_session_set_metainfo */
     PBTS_SESSION_PEER_READY,   /* conn: link READY; text: client name */
     PBTS_SESSION_PEER_REFUSED, /* conn, refusal, by_us: banned for the session */
+    PBTS_SESSION_PEER_REPEATS, /* conn: gives what we signed for to it in this claim period; its
+                                  next receipts are worth nothing. Once per key and torrent */
     PBTS_SESSION_CLOSE,        /* conn: close it, after what is queued; text: why */
     PBTS_SESSION_WRITABLE      /* conn: has something to send again */
 } pbts_session_event_kind;
@@ -163,8 +187,12 @@ bool pbts_session_next_event(pbts_session *session, pbts_session_event *out);
 
 void pbts_session_tick(pbts_session *session, pbts_moment now);
 uint64_t pbts_session_deadline_ms(const pbts_session *session); /* monotonic; UINT64_MAX: none */
-/* Stop asking and serving, sign for everything, say goodbye; done when it has nothing to send. */
+/* Stop asking and serving, sign for everything, ask for every receipt, say goodbye; done when it
+ * has nothing to send. Who does not want to lose what is owed then waits a while for is_owed to
+ * end. */
 void pbts_session_stop(pbts_session *session, pbts_moment now);
+/* Whether a peer that is here was served a whole piece that it has not signed for. */
+bool pbts_session_is_owed(const pbts_session *session);
 
 /* ---- figures ---- */
 

@@ -163,7 +163,8 @@ static bool find_suggested(const pbts_session *session, const pbts_peer_conn *co
 }
 
 static pbts_open_piece *begin_new(pbts_session *session, pbts_peer_conn *conn) {
-    if (session->open.used == session->open.slots_len) return NULL;
+    if (pbts_open_pieces_is_full(&session->open)) return NULL;
+    if (session->checking_bytes > PBTS_CHECKING_BYTES_MAX) return NULL;
     bool at_random = session->have_count < PBTS_RANDOM_PIECES;
     uint32_t piece;
     bool found = conn->choking ? find_allowed(session, conn, &piece)
@@ -207,14 +208,13 @@ static bool may_ask(const pbts_session *session, const pbts_peer_conn *conn) {
     return pbts_session_is_known(session, conn) && session->now_ms >= conn->paused_ms;
 }
 
-/* Blocks in a request: one, but more of a peer that gives receipts (docs/protocol.md), as long as
- * several requests are under way. */
+/* Blocks in a request: one, but more of a peer that said it gives more (docs/protocol.md), as long
+ * as several requests are under way. */
 static uint32_t blocks_at_once(const pbts_peer_conn *conn) {
-    if (!conn->has_hello) return 1;
-    uint64_t blocks = conn->window.bytes / 4 / PBTS_PEER_BLOCK_BYTES;
-    uint32_t max = PBTS_PEER_BLOCK_BYTES_MAX / PBTS_PEER_BLOCK_BYTES;
-    if (blocks == 0) return 1;
-    return blocks > max ? max : (uint32_t)blocks;
+    uint64_t bytes = conn->window.bytes / 4;
+    if (bytes > conn->request_bytes_max) bytes = conn->request_bytes_max;
+    if (bytes > PBTS_PEER_BLOCK_BYTES_MAX) bytes = PBTS_PEER_BLOCK_BYTES_MAX;
+    return bytes < PBTS_PEER_BLOCK_BYTES ? 1 : (uint32_t)(bytes / PBTS_PEER_BLOCK_BYTES);
 }
 
 static bool has_room(pbts_session *session, const pbts_peer_conn *conn) {

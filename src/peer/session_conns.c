@@ -7,7 +7,12 @@
 void pbts_session_add_addr(pbts_session *session, const pbts_addr *addr, pbts_peer_source source,
                            pbts_moment now) {
     session->now_ms = now.mono_ms;
-    (void)pbts_addresses_add(&session->addresses, addr, source == PBTS_PEER_FROM_PEX, now.mono_ms);
+    uint32_t last = session->addresses.last_serial;
+    uint16_t number =
+        pbts_addresses_add(&session->addresses, addr, source == PBTS_PEER_FROM_PEX, now.mono_ms);
+    if (number == PBTS_ADDRESS_NONE || source != PBTS_PEER_FROM_OTHER_SWARM) return;
+    pbts_address *entry = &session->addresses.entries[number];
+    if (entry->serial > last) entry->by_other = true; /* nobody else named it */
 }
 
 uint32_t pbts_session_connections_max(const pbts_session *session) {
@@ -43,6 +48,34 @@ void pbts_session_dial_failed(pbts_session *session, const pbts_addr *given, pbt
     if (number == PBTS_ADDRESS_NONE) return;
     if (session->addresses.entries[number].use != PBTS_ADDRESS_DIALING) return;
     pbts_addresses_over(&session->addresses, number, true, now.mono_ms);
+}
+
+/* ---- infohashes ---- */
+
+static bool is_own(const pbts_session *session, const uint8_t infohash[static 20]) {
+    return memcmp(infohash, session->config.infohash, PBTS_INFOHASH_LEN) == 0;
+}
+
+/* Either of a hybrid torrent's; BEP 52 lets the one who answers choose. */
+static bool takes_infohash(const pbts_session *session, const uint8_t infohash[static 20]) {
+    if (is_own(session, infohash)) return true;
+    return session->has_other && memcmp(infohash, session->other_infohash, PBTS_INFOHASH_LEN) == 0;
+}
+
+/* Of the two that are taken. */
+static bool is_v2_hash(const pbts_session *session, const uint8_t infohash[static 20]) {
+    return is_own(session, infohash) == session->config.infohash_is_v2;
+}
+
+static const uint8_t *infohash_for(const pbts_session *session, uint16_t number) {
+    bool by_other = session->has_other && number != PBTS_ADDRESS_NONE &&
+                    session->addresses.entries[number].by_other;
+    return by_other ? session->other_infohash : session->config.infohash;
+}
+
+const uint8_t *pbts_session_dial_infohash(const pbts_session *session, const pbts_addr *given) {
+    pbts_addr addr = pbts_addr_unmapped(given);
+    return infohash_for(session, pbts_addresses_find(&session->addresses, &addr));
 }
 
 /* ---- connections ---- */
@@ -92,7 +125,8 @@ static void seat(pbts_session *session, pbts_peer_conn *conn) {
 
 static void say_handshake(pbts_session *session, pbts_peer_conn *conn) {
     const pbts_metainfo *meta = session->config.meta;
-    bool knows_v2 = meta != NULL ? pbts_metainfo_has_v2(meta) : session->config.infohash_is_v2;
+    bool knows_v2 = session->config.infohash_is_v2 || session->has_other ||
+                    (meta != NULL && pbts_metainfo_has_v2(meta));
     pbts_peer_handshake handshake = {
         .features = PBTS_PEER_FEATURE_FAST | PBTS_PEER_FEATURE_EXTENDED,
     };
@@ -134,7 +168,7 @@ pbts_status pbts_session_opened(pbts_session *session, pbts_conn *out, const pbt
     }
     *out = conn->number;
     if (outgoing) {
-        memcpy(conn->infohash, session->config.infohash, PBTS_INFOHASH_LEN);
+        memcpy(conn->infohash, infohash_for(session, number), PBTS_INFOHASH_LEN);
         say_handshake(session, conn);
     }
     return PBTS_OK;
@@ -154,20 +188,39 @@ static void detach(pbts_session *session, pbts_peer_conn *conn) {
     pbts_session_fill_slots(session);
 }
 
+static bool can_come_back(const pbts_session *session, const pbts_peer_conn *conn) {
+    return session->has_other && conn->address != PBTS_ADDRESS_NONE &&
+           is_own(session, conn->infohash);
+}
+
+/* Who knows one version of a hybrid torrent only says nothing to those who call it by the other. */
+static void leave_address(pbts_session *session, const pbts_peer_conn *conn, bool never_spoke) {
+    pbts_addresses *list = &session->addresses;
+    pbts_address *entry = &list->entries[conn->address];
+    pbts_addresses_over(list, conn->address, conn->failed || never_spoke, session->now_ms);
+    if (conn->comes_back) {
+        entry->by_other = true;
+        pbts_addresses_hurry(list, conn->address, session->now_ms);
+    } else if (never_spoke && conn->outgoing && session->has_other) {
+        entry->by_other = !entry->by_other;
+    }
+}
+
 void pbts_session_closed(pbts_session *session, pbts_conn number, pbts_moment now) {
     session->now_ms = now.mono_ms;
     pbts_peer_conn *conn = pbts_session_conn(session, number);
     assert(conn != NULL);
     bool never_spoke = conn->phase == PBTS_CONN_HANDSHAKE;
+    /* Some end a connection by the v1 infohash when they are asked for layers. */
+    bool was_asked =
+        session->magnet.source == number && session->magnet.phase == PBTS_MAGNET_LAYERS;
+    if (was_asked) conn->comes_back = can_come_back(session, conn);
     if (conn->phase != PBTS_CONN_DOOMED) {
         conn->phase = PBTS_CONN_DOOMED;
         detach(session, conn);
     }
     pbts_session_untell_conn(session, conn);
-    if (conn->address != PBTS_ADDRESS_NONE) {
-        pbts_addresses_over(&session->addresses, conn->address, conn->failed || never_spoke,
-                            now.mono_ms);
-    }
+    if (conn->address != PBTS_ADDRESS_NONE) leave_address(session, conn, never_spoke);
     pbts_session_end_link(session, conn);
     session->conns[number - 1] = NULL;
     session->conn_count--;
@@ -206,46 +259,61 @@ void pbts_session_said(pbts_session *session, pbts_peer_conn *conn, pbts_status 
 
 /* ---- handshake ---- */
 
-static bool takes_infohash(const pbts_session *session, const uint8_t infohash[static 20]) {
-    const pbts_metainfo *meta = session->config.meta;
-    if (memcmp(infohash, session->config.infohash, PBTS_INFOHASH_LEN) == 0) return true;
-    if (meta == NULL || !pbts_metainfo_has_v1(meta) || !pbts_metainfo_has_v2(meta)) return false;
-    /* The other one of a hybrid torrent; BEP 52 lets the one who answers choose. */
-    return memcmp(infohash, pbts_metainfo_infohash_v1(meta), PBTS_INFOHASH_LEN) == 0 ||
-           memcmp(infohash, pbts_metainfo_infohash_v2(meta), PBTS_INFOHASH_LEN) == 0;
+void pbts_session_set_other_infohash(pbts_session *session, const uint8_t *infohash) {
+    session->has_other = infohash != NULL;
+    if (infohash != NULL) memcpy(session->other_infohash, infohash, PBTS_INFOHASH_LEN);
+    pbts_peer_conn *conn;
+    for (uint32_t n = 1; (conn = pbts_session_next_conn(session, &n)); n++) {
+        if (takes_infohash(session, conn->infohash)) continue;
+        pbts_session_doom(session, conn, "another torrent", true);
+    }
 }
 
-static bool is_v2_hash(const pbts_session *session, const uint8_t infohash[static 20]) {
-    const pbts_metainfo *meta = session->config.meta;
-    if (meta == NULL) return session->config.infohash_is_v2;
-    return pbts_metainfo_has_v2(meta) &&
-           memcmp(infohash, pbts_metainfo_infohash_v2(meta), PBTS_INFOHASH_LEN) == 0;
+bool pbts_session_come_back(pbts_session *session, pbts_peer_conn *conn) {
+    if (!can_come_back(session, conn)) return false;
+    conn->comes_back = true;
+    pbts_session_doom(session, conn, "dialed again by the torrent's other infohash", false);
+    return true;
 }
 
 /* Of two connections with one peer the older one stays; when both dialed at the same time, both
- * sides keep the one that was dialed by the greater peer id. True when `conn` goes. */
-static bool yields(const pbts_session *session, const pbts_peer_conn *conn,
-                   const pbts_peer_conn *other) {
-    bool crossed = conn->outgoing != other->outgoing &&
-                   conn->opened_ms - other->opened_ms < PBTS_HANDSHAKE_TIMEOUT_MS;
-    if (!crossed) return true;
-    bool we_dial = memcmp(session->config.peer_id, conn->peer_id, PBTS_PEER_ID_LEN) > 0;
-    return conn->outgoing != we_dial;
+ * sides keep the one that was dialed by the greater peer id. The one that goes. */
+static pbts_peer_conn *one_too_many(const pbts_session *session, pbts_peer_conn *a,
+                                    pbts_peer_conn *b) {
+    pbts_peer_conn *older = a->serial < b->serial ? a : b, *newer = older == a ? b : a;
+    bool crossed = a->outgoing != b->outgoing &&
+                   newer->opened_ms - older->opened_ms < PBTS_HANDSHAKE_TIMEOUT_MS;
+    if (!crossed) return newer;
+    bool we_dial = memcmp(session->config.peer_id, a->peer_id, PBTS_PEER_ID_LEN) > 0;
+    return a->outgoing == we_dial ? b : a;
 }
 
-static void drop_duplicates(pbts_session *session, pbts_peer_conn *conn) {
+/* Anybody can say any peer id, and could keep its owner away by that. So where keys are proven,
+ * only who proved the same one is the same peer; of those that prove none, who cannot. */
+static bool is_same_peer(const pbts_session *session, const pbts_peer_conn *conn,
+                         const pbts_peer_conn *other) {
+    if (memcmp(other->peer_id, conn->peer_id, PBTS_PEER_ID_LEN) != 0) return false;
+    if (session->config.terms == NULL) return true;
+    bool ready = pbts_peer_conn_is_ready(conn), other_ready = pbts_peer_conn_is_ready(other);
+    if (!ready && !other_ready) return !conn->has_extended && !other->has_extended;
+    return ready && other_ready &&
+           memcmp(pbts_link_other_key(conn->link), pbts_link_other_key(other->link),
+                  sizeof(pbts_bls_public)) == 0;
+}
+
+void pbts_session_drop_duplicates(pbts_session *session, pbts_peer_conn *conn) {
     pbts_peer_conn *other;
     for (uint32_t n = 1; (other = pbts_session_next_conn(session, &n)); n++) {
-        if (other == conn || memcmp(other->peer_id, conn->peer_id, PBTS_PEER_ID_LEN) != 0) continue;
-        bool goes = yields(session, conn, other);
-        pbts_session_doom(session, goes ? conn : other, "connected twice", false);
-        if (goes) return;
+        if (other == conn || !is_same_peer(session, conn, other)) continue;
+        pbts_peer_conn *goes = one_too_many(session, conn, other);
+        pbts_session_doom(session, goes, "connected twice", false);
+        if (goes == conn) return;
     }
 }
 
 static void introduce(pbts_session *session, pbts_peer_conn *conn, pbts_moment now) {
     conn->phase = PBTS_CONN_OPEN;
-    drop_duplicates(session, conn);
+    pbts_session_drop_duplicates(session, conn);
     if (conn->phase != PBTS_CONN_OPEN) return;
     if (session->config.meta != NULL) {
         pbts_session_said(session, conn, pbts_session_make_link(session, conn, now));

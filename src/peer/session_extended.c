@@ -27,6 +27,7 @@ static pbts_extended_handshake our_handshake(const pbts_session *session,
     handshake.version = pbts_span_text(config->client);
     handshake.listen_port = config->listen_port;
     handshake.requests_max = PBTS_REQUESTS_IN_MAX;
+    handshake.request_bytes_max = PBTS_PEER_BLOCK_BYTES_MAX;
     handshake.has_your_ip = true;
     handshake.your_ip = conn->addr;
     if (config->meta == NULL) return handshake;
@@ -99,10 +100,15 @@ static pbts_status on_handshake(pbts_session *session, pbts_peer_conn *conn, pbt
     note_listen_port(session, conn, handshake.listen_port);
     note_upload_only(session, conn, &handshake);
     if (handshake.requests_max > 0) conn->requests_max = handshake.requests_max;
+    if (handshake.request_bytes_max > PBTS_PEER_BLOCK_BYTES) {
+        conn->request_bytes_max = handshake.request_bytes_max;
+    }
     if (handshake.metadata_bytes > 0) conn->metadata_bytes = handshake.metadata_bytes;
     if (handshake.pbts.len > 0) {
         PBTS_TRY(pbts_session_on_hello(session, conn, handshake.pbts, now));
     }
+    /* Who gives receipts can be asked for them, and told that it is refused. */
+    if (conn->has_hello && conn->ids[PBTS_EXTENSION_PBTS] == 0) return PBTS_MALFORMED;
     conn->idle_stamp = UINT64_MAX;
     if (conn->link != NULL) pbts_session_settle_link(session, conn, now);
     if (pbts_session_serves(session, conn)) {
@@ -196,6 +202,12 @@ enum { BITS_LEN = (PBTS_ADDRESSES_MAX + 7) / 8 };
 static void collect(const pbts_session *session, pbts_peer_conn *to, exchange *x) {
     uint8_t connected[BITS_LEN] = { 0 };
     mark_connected(session, to, connected);
+    /* A number may be another address's by now, which it was never told. */
+    for (uint32_t i = 0; i < session->addresses.count; i++) {
+        if (session->addresses.entries[i].serial <= to->exchanged_serial) continue;
+        to->exchanged[i / 8] &= (uint8_t) ~(1u << i % 8);
+    }
+    to->exchanged_serial = session->addresses.last_serial;
     for (uint32_t i = 0; i < session->addresses.count; i++) {
         uint8_t bit = (uint8_t)(1u << i % 8);
         bool is = (connected[i / 8] & bit) != 0, was = (to->exchanged[i / 8] & bit) != 0;
@@ -205,9 +217,15 @@ static void collect(const pbts_session *session, pbts_peer_conn *to, exchange *x
     }
 }
 
+/* Whom the tracker would not tell of peers is not told by its users, who may tell of him. */
+static bool may_tell(const pbts_session *session, const pbts_peer_conn *conn) {
+    if (!may_exchange(session, conn)) return false;
+    return conn->link == NULL || pbts_link_may_learn_peers(conn->link);
+}
+
 void pbts_session_exchange(pbts_session *session, pbts_peer_conn *conn) {
     int id = conn->ids[PBTS_EXTENSION_PEX];
-    if (id == 0 || session->now_ms < conn->exchange_ms || !may_exchange(session, conn)) return;
+    if (id == 0 || session->now_ms < conn->exchange_ms || !may_tell(session, conn)) return;
     if (conn->exchanged == NULL) conn->exchanged = pbts_alloc(session->mem, BITS_LEN);
     if (conn->exchanged == NULL) return;
     conn->exchange_ms = session->now_ms + PBTS_EXCHANGE_LOOK_MS;

@@ -119,9 +119,21 @@ static void send_messages(pbts_session *session, pbts_peer_conn *conn, pbts_mome
 
 /* ---- what became of it ---- */
 
-static void became_ready(pbts_session *session, pbts_peer_conn *conn) {
+/* What it has it may owe us receipts for: of connections before this one. */
+static void tell_link_pieces(const pbts_session *session, pbts_peer_conn *conn) {
+    if (!conn->has.all && conn->has.bits == NULL) return;
+    size_t len = conn->has.all ? 0 : pbts_piece_set_len(session->piece_count);
+    pbts_link_other_has_set(conn->link, (pbts_span){ conn->has.bits, len });
+}
+
+static void became_ready(pbts_session *session, pbts_peer_conn *conn, pbts_moment now) {
     conn->was_ready = true;
     conn->idle_stamp = UINT64_MAX;
+    pbts_session_drop_duplicates(session, conn);
+    if (conn->phase != PBTS_CONN_OPEN) return;
+    tell_link_pieces(session, conn);
+    send_messages(session, conn, now);
+    if (conn->phase != PBTS_CONN_OPEN) return;
     pbts_session_tell_conn(session, conn, PBTS_CONN_TELL_READY);
     pbts_session_say_fast(session, conn);
     pbts_session_fill_slots(session);
@@ -163,12 +175,15 @@ void pbts_session_settle_link(pbts_session *session, pbts_peer_conn *conn, pbts_
     if (conn->link == NULL) return;
     note_receipt(session, conn);
     if (conn->phase != PBTS_CONN_OPEN) return;
+    if (pbts_link_take_repeat(conn->link)) {
+        pbts_session_tell_conn(session, conn, PBTS_CONN_TELL_REPEATS);
+    }
     send_messages(session, conn, now);
     if (conn->phase != PBTS_CONN_OPEN) return;
     uint64_t deadline_ms = pbts_link_deadline_ms(conn->link);
     if (deadline_ms < session->link_ms) session->link_ms = deadline_ms;
     pbts_link_state state = pbts_link_state_of(conn->link);
-    if (state == PBTS_LINK_READY && !conn->was_ready) became_ready(session, conn);
+    if (state == PBTS_LINK_READY && !conn->was_ready) became_ready(session, conn, now);
     if (state == PBTS_LINK_REFUSED && !conn->was_refused) became_refused(session, conn);
     pbts_session_wake(session, conn);
 }

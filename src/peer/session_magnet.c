@@ -71,12 +71,22 @@ static bool can_be_source(const pbts_session *session, const pbts_peer_conn *con
     return conn->metadata_bytes > 0 && conn->ids[PBTS_EXTENSION_METADATA] != 0;
 }
 
-static pbts_peer_conn *find_source(const pbts_session *session) {
-    pbts_peer_conn *conn;
+/* Another than `but`, which may be NULL; who was asked in vain least often comes first. */
+static pbts_peer_conn *find_source(const pbts_session *session, const pbts_peer_conn *but) {
+    pbts_peer_conn *conn, *best = NULL;
     for (uint32_t n = 1; (conn = pbts_session_next_conn(session, &n)); n++) {
-        if (can_be_source(session, conn)) return conn;
+        if (conn == but || !can_be_source(session, conn)) continue;
+        if (best == NULL || conn->magnet_turns < best->magnet_turns) best = conn;
     }
-    return NULL;
+    return best;
+}
+
+/* It answers, but so slowly that another has a turn, if there is one. Each turn of a peer's is
+ * twice as long as the one before, so that the slowest come to an end. */
+static bool is_too_slow(const pbts_session *session, const pbts_peer_conn *conn) {
+    uint32_t turns = conn->magnet_turns < 10 ? conn->magnet_turns : 10;
+    uint64_t spent_ms = session->now_ms - session->magnet.begun_ms;
+    return spent_ms >= (uint64_t)PBTS_MAGNET_TURN_MS << turns && find_source(session, conn) != NULL;
 }
 
 static void forget_info(pbts_session *session) {
@@ -98,6 +108,7 @@ void pbts_session_magnet_lost(pbts_session *session, pbts_peer_conn *conn) {
     pbts_magnet *magnet = &session->magnet;
     if (magnet->source != conn->number) return;
     conn->magnet_retry_ms = session->now_ms + PBTS_MAGNET_RETRY_MS;
+    conn->magnet_turns++;
     magnet->source = 0;
     magnet->waiting = 0;
     if (magnet->phase == PBTS_MAGNET_INFO) forget_info(session);
@@ -153,21 +164,35 @@ static void ask_layers(pbts_session *session, pbts_peer_conn *conn) {
     }
 }
 
+/* Who was called by the v1 infohash may not say that it knows v2, and give layers all the same when
+ * it is called by the other one. One at a time: for who knows v1 only it was in vain. */
+static void call_by_v2(pbts_session *session) {
+    pbts_peer_conn *conn;
+    if (session->now_ms < session->magnet.call_ms) return;
+    for (uint32_t n = 1; (conn = pbts_session_next_conn(session, &n)); n++) {
+        if (conn->metadata_bytes == 0 || !pbts_session_come_back(session, conn)) continue;
+        session->magnet.call_ms = session->now_ms + PBTS_MAGNET_RETRY_MS;
+        return;
+    }
+}
+
 void pbts_session_ask_magnet(pbts_session *session) {
     pbts_magnet *magnet = &session->magnet;
     if (magnet->phase != PBTS_MAGNET_INFO && magnet->phase != PBTS_MAGNET_LAYERS) return;
     if (session->stopping) return;
     pbts_peer_conn *conn = pbts_session_conn(session, magnet->source);
-    if (conn != NULL && session->now_ms - magnet->progress_ms >= PBTS_MAGNET_PATIENCE_MS) {
+    bool is_silent = session->now_ms - magnet->progress_ms >= PBTS_MAGNET_PATIENCE_MS;
+    if (conn != NULL && (is_silent || is_too_slow(session, conn))) {
         pbts_session_magnet_lost(session, conn);
         conn = NULL;
     }
     if (conn == NULL) {
-        conn = find_source(session);
+        conn = find_source(session, NULL);
+        if (conn == NULL && magnet->phase == PBTS_MAGNET_LAYERS) call_by_v2(session);
         if (conn == NULL) return;
         if (magnet->phase == PBTS_MAGNET_INFO && begin_info(session, conn) != PBTS_OK) return;
         magnet->source = conn->number;
-        magnet->progress_ms = session->now_ms;
+        magnet->progress_ms = magnet->begun_ms = session->now_ms;
     }
     if (magnet->phase == PBTS_MAGNET_INFO) {
         ask_info(session, conn);
@@ -219,6 +244,15 @@ static bool has_right_hash(const pbts_session *session) {
     return memcmp(found, session->config.infohash, PBTS_INFOHASH_LEN) == 0;
 }
 
+/* It has layers, so a v1 swarm's torrent is a hybrid one; some give layers only to those who call
+ * it by its v2 infohash. */
+static void learn_v2_infohash(pbts_session *session) {
+    uint8_t found[PBTS_SHA256_LEN];
+    if (session->config.infohash_is_v2) return;
+    pbts_sha256(found, (pbts_span){ session->magnet.info, session->magnet.info_len });
+    pbts_session_set_other_infohash(session, found);
+}
+
 static void finish_info(pbts_session *session, pbts_peer_conn *conn) {
     pbts_magnet *magnet = &session->magnet;
     if (!has_right_hash(session)) {
@@ -231,6 +265,7 @@ static void finish_info(pbts_session *session, pbts_peer_conn *conn) {
     pbts_status status = pbts_layers_new(&magnet->layers, session->mem, info);
     if (status == PBTS_OK && !pbts_layers_done(magnet->layers)) {
         magnet->phase = PBTS_MAGNET_LAYERS;
+        learn_v2_infohash(session);
         return;
     }
     if (status == PBTS_NO_MEMORY) {

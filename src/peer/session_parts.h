@@ -30,10 +30,12 @@ enum {
     PBTS_CONNS_PER_IP_MAX = 8,   /* but for loopback */
     PBTS_CONNS_MAGNET_MAX = 100, /* while their sets cannot be checked */
     PBTS_OPEN_PIECES_MIN = 4,
+    /* No piece is begun while more than this waits for its hash, so that it is hashed and written
+     * while it is in the processor's caches, and what a sender lends is not used up by waiting. */
+    PBTS_CHECKING_BYTES_MAX = 8 << 20,
     PBTS_RANDOM_PIECES = 4,   /* the first ones are any, so that there is something to give soon */
     PBTS_ASKED_TWICE_MAX = 2, /* endgame: a block is asked of so many */
     PBTS_ENDGAME_MS = 1000,   /* when its owner needs longer for what it was asked */
-    PBTS_SUSPICION_MAX = 3,
     PBTS_UNASKED_BLOCKS_MAX = 100,
 
     PBTS_TICK_MS = 1000,
@@ -51,12 +53,12 @@ enum {
     PBTS_SEED_DIAL_MS = 5 * 1000,
     PBTS_REDUNDANT_MS = 10 * 1000, /* two that have everything part then */
     PBTS_REDUNDANT_UNPAID_MS = 120 * 1000,
-    PBTS_RETRY_WRITE_MS = 30 * 1000,
     PBTS_EXCHANGE_MS = 60 * 1000,     /* BEP 11: at most one message a minute */
     PBTS_EXCHANGE_LOOK_MS = 5 * 1000, /* whether there is something to say */
     PBTS_EXCHANGE_MIN_MS = 20 * 1000,
     PBTS_MAGNET_PATIENCE_MS = 10 * 1000,
     PBTS_MAGNET_RETRY_MS = 30 * 1000,
+    PBTS_MAGNET_TURN_MS = 30 * 1000, /* of one peer, the first time, while others are there */
     PBTS_MAGNET_AHEAD = 8,           /* pieces or hashes asked of one peer at once */
     PBTS_ANSWER_LEN_MAX = 64 * 1024, /* what waits to be sent, before answers are refused */
     PBTS_LIMIT_BURST_MS = 250,
@@ -69,8 +71,9 @@ enum {
     PBTS_SLOT_TELL_DROPPED = 4,
     PBTS_CONN_TELL_READY = 1,
     PBTS_CONN_TELL_REFUSED = 2,
-    PBTS_CONN_TELL_CLOSE = 4,
-    PBTS_CONN_TELL_WRITABLE = 8,
+    PBTS_CONN_TELL_REPEATS = 4,
+    PBTS_CONN_TELL_CLOSE = 8,
+    PBTS_CONN_TELL_WRITABLE = 16,
     PBTS_SESSION_TELL_METADATA = 1,
     PBTS_SESSION_TELL_FINISHED = 2,
 };
@@ -85,14 +88,15 @@ typedef enum {
 /* One peer at a time is asked, so that what is wrong is its doing. */
 typedef struct {
     pbts_magnet_phase phase;
-    uint32_t source; /* connection, 0: none */
-    uint64_t progress_ms;
+    uint32_t source;                /* connection, 0: none */
+    uint64_t begun_ms, progress_ms; /* with this source */
     uint8_t *info;
     uint32_t info_len;
     uint8_t *pieces_here; /* set */
     uint32_t next, here;  /* pieces asked for; and here */
     pbts_layers *layers;
     uint32_t waiting; /* requests that have no answer yet */
+    uint64_t call_ms; /* nobody is called by the v2 infohash before */
     uint8_t *torrent; /* for the owner */
     size_t torrent_len;
 } pbts_magnet;
@@ -110,6 +114,8 @@ struct pbts_session {
     pbts_prng prng;
     bool stopping;
     uint64_t now_ms; /* of the last call */
+    bool has_other;  /* of a hybrid torrent the infohash that config.infohash is not */
+    uint8_t other_infohash[PBTS_INFOHASH_LEN];
 
     pbts_peer_conn **conns; /* connections_max of them; [number - 1] */
     uint32_t conn_count, conn_high, last_serial;
@@ -144,6 +150,7 @@ struct pbts_session {
     uint64_t tick_ms; /* the next one */
     uint64_t link_ms; /* the next deadline of a link */
     pbts_rate down, up;
+    uint64_t checking_bytes; /* of pieces whose hash is being checked */
     uint64_t wasted_bytes;
     uint32_t receipts_given, receipts_taken; /* of connections that are over */
 
@@ -173,6 +180,13 @@ void pbts_session_said(pbts_session *session, pbts_peer_conn *conn, pbts_status 
  * torrent). */
 PBTS_MUST_USE pbts_status pbts_session_on_handshake(pbts_session *session, pbts_peer_conn *conn,
                                                     size_t *used, pbts_span bytes, pbts_moment now);
+/* The torrent's other infohash is this one, or there is none (NULL). Who is here by a false one
+ * goes. */
+void pbts_session_set_other_infohash(pbts_session *session, const uint8_t *infohash);
+/* End the connection and dial its address by the other infohash; false: that cannot be done. */
+bool pbts_session_come_back(pbts_session *session, pbts_peer_conn *conn);
+/* Give up all connections but one with the peer that this one is with, as far as that is known. */
+void pbts_session_drop_duplicates(pbts_session *session, pbts_peer_conn *conn);
 /* Whether it is of no use to us, nor we to it. */
 bool pbts_session_is_redundant(const pbts_session *session, const pbts_peer_conn *conn);
 
@@ -242,7 +256,6 @@ PBTS_MUST_USE pbts_status pbts_session_begin(pbts_session *session, pbts_open_pi
 void pbts_session_drop(pbts_session *session, pbts_open_piece *slot);
 void pbts_session_drop_unwanted(pbts_session *session);
 void pbts_session_drop_orphan(pbts_session *session);
-void pbts_session_retry_writes(pbts_session *session);
 
 /* ---- session_serve.c ---- */
 

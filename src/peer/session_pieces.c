@@ -129,6 +129,7 @@ static void complete(pbts_session *session, pbts_open_piece *slot) {
     if (slot->owner != 0) pbts_session_disown(session, slot);
     session->orphans--;
     slot->state = PBTS_SLOT_CHECKING;
+    session->checking_bytes += slot->bytes;
     pbts_session_tell_slot(session, slot, PBTS_SLOT_TELL_COMPLETE);
 }
 
@@ -185,14 +186,20 @@ static pbts_peer_conn *conn_of(const pbts_session *session, const pbts_contribut
     return conn != NULL && conn->serial == who->serial ? conn : NULL;
 }
 
+/* One that is gone is owed the receipt until it asks. */
+static void owe(const pbts_session *session, const pbts_contributor *who, uint32_t piece) {
+    if (session->config.terms == NULL || !pbts_contributor_has_key(who)) return;
+    pbts_link_owe(session->config.terms, &session->torrent, who->key, piece);
+}
+
 /* Who gave most is credited with the piece; the others are told what stays lent. */
 static void credit(pbts_session *session, const pbts_open_piece *slot, pbts_moment now) {
     const pbts_contributor *most = pbts_open_piece_most(slot);
+    if (conn_of(session, most) == NULL) owe(session, most, slot->piece);
     for (uint32_t i = 0; i < slot->contributors; i++) {
         const pbts_contributor *who = &slot->who[i];
         pbts_peer_conn *conn = conn_of(session, who);
         if (who->bytes == 0 || conn == NULL) continue;
-        if (slot->contributors == 1) conn->suspicion = 0;
         if (conn->link == NULL) continue;
         pbts_status status = PBTS_OK;
         if (who == most) {
@@ -208,27 +215,27 @@ static void credit(pbts_session *session, const pbts_open_piece *slot, pbts_mome
 static void settle_links_of(pbts_session *session, const pbts_open_piece *slot, pbts_moment now) {
     for (uint32_t i = 0; i < slot->contributors; i++) {
         pbts_peer_conn *conn = conn_of(session, &slot->who[i]);
-        if (conn != NULL && conn->link != NULL) pbts_session_settle_link(session, conn, now);
+        if (conn == NULL || conn->link == NULL) continue;
+        pbts_link_set_checking(conn->link, session->checking_bytes);
+        pbts_session_settle_link(session, conn, now);
     }
 }
 
-/* The hash is wrong. One alone who gave it all is banned; several are suspected, and the piece is
- * asked of one alone the next time, which tells who it was. */
+/* The hash is wrong. One alone who gave it all is banned. When there were several nobody is: a liar
+ * could leave begun pieces to an honest peer and have that banned. The piece is asked of one alone
+ * the next time, which tells who it was. */
 static void blame(pbts_session *session, const pbts_open_piece *slot) {
     bool is_alone = slot->contributors == 1;
     session->wasted_bytes += slot->bytes;
-    if (!is_alone) pbts_piece_set_add(session->solo, slot->piece);
-    for (uint32_t i = 0; i < slot->contributors; i++) {
-        const pbts_contributor *who = &slot->who[i];
-        pbts_peer_conn *conn = conn_of(session, who);
-        if (who->bytes == 0) continue;
-        if (conn == NULL) {
-            if (is_alone) pbts_addresses_ban(&session->addresses, &who->addr);
-        } else if (is_alone) {
-            pbts_session_ban(session, conn, "sent a piece with a wrong hash");
-        } else if (++conn->suspicion >= PBTS_SUSPICION_MAX) {
-            pbts_session_ban(session, conn, "had a part in several pieces with wrong hashes");
-        }
+    if (!is_alone) {
+        pbts_piece_set_add(session->solo, slot->piece);
+        return;
+    }
+    pbts_peer_conn *conn = conn_of(session, &slot->who[0]);
+    if (conn == NULL) {
+        pbts_addresses_ban(&session->addresses, &slot->who[0].addr);
+    } else {
+        pbts_session_ban(session, conn, "sent a piece with a wrong hash");
     }
 }
 
@@ -238,18 +245,29 @@ void pbts_session_piece_checked(pbts_session *session, uint32_t piece, bool hash
     assert(piece < session->piece_count);
     pbts_open_piece *slot = pbts_open_pieces_find(&session->open, piece);
     assert(slot != NULL && slot->state == PBTS_SLOT_CHECKING);
+    session->checking_bytes -= slot->bytes;
     if (hash_ok) credit(session, slot, now);
     if (hash_ok && written) pbts_session_gain(session, piece);
     if (!hash_ok) blame(session, slot);
     if (hash_ok) settle_links_of(session, slot, now);
     if (hash_ok && !written) {
-        /* As long as the disk is full the slot is missing, and less is asked for. */
-        slot->state = PBTS_SLOT_HELD;
-        slot->retry_ms = now.mono_ms + PBTS_RETRY_WRITE_MS;
+        slot->state = PBTS_SLOT_HELD; /* as long as the disk is full less is asked for */
     } else {
         close_slot(session, slot);
         make_pickable(session, piece);
     }
+    pbts_session_settle(session, now);
+}
+
+void pbts_session_piece_written(pbts_session *session, uint32_t piece, bool written,
+                                pbts_moment now) {
+    session->now_ms = now.mono_ms;
+    assert(piece < session->piece_count);
+    pbts_open_piece *slot = pbts_open_pieces_find(&session->open, piece);
+    assert(slot != NULL && slot->state == PBTS_SLOT_HELD);
+    if (written) pbts_session_gain(session, piece);
+    close_slot(session, slot);
+    make_pickable(session, piece);
     pbts_session_settle(session, now);
 }
 
@@ -288,16 +306,6 @@ void pbts_session_drop_orphan(pbts_session *session) {
         if (least == NULL || slot->here < least->here) least = slot;
     }
     if (least != NULL) pbts_session_drop(session, least);
-}
-
-void pbts_session_retry_writes(pbts_session *session) {
-    for (uint32_t i = session->open.used; i-- > 0;) {
-        pbts_open_piece *slot = pbts_open_pieces_used(&session->open, i);
-        if (slot->state != PBTS_SLOT_HELD || session->now_ms < slot->retry_ms) continue;
-        uint32_t piece = slot->piece;
-        close_slot(session, slot);
-        make_pickable(session, piece);
-    }
 }
 
 pbts_span pbts_session_have(const pbts_session *session) {

@@ -128,11 +128,12 @@ void pbts_session_say_fast(pbts_session *session, pbts_peer_conn *conn) {
 
 /* ---- requests ---- */
 
-/* Of a hybrid torrent, v1 clients take the padding behind a file for a file, and ask for it. */
+/* Of a hybrid torrent, v1 clients take the padding behind a file for a file, and ask for it; so
+ * does libtorrent 2.0.8 of a v2 torrent, which has none. */
 static bool lies_in_piece(const pbts_session *session, const pbts_peer_block *block) {
     const pbts_metainfo *meta = session->config.meta;
-    bool is_hybrid = pbts_metainfo_has_v1(meta) && pbts_metainfo_has_v2(meta);
-    uint32_t end = is_hybrid ? session->piece_length : pbts_piece_stream_bytes(meta, block->index);
+    bool is_aligned = pbts_metainfo_has_v2(meta);
+    uint32_t end = is_aligned ? session->piece_length : pbts_piece_stream_bytes(meta, block->index);
     return block->begin < end && block->length <= end - block->begin;
 }
 

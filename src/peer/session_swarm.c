@@ -151,7 +151,10 @@ pbts_status pbts_session_on_have(pbts_session *session, pbts_peer_conn *conn, ui
         conn->idle_stamp = UINT64_MAX;
         pbts_session_ask(session, conn);
     }
-    if (conn->link != NULL) pbts_session_settle_link(session, conn, now);
+    if (conn->link != NULL) {
+        pbts_link_other_has(conn->link, piece);
+        pbts_session_settle_link(session, conn, now);
+    }
     return PBTS_OK;
 }
 

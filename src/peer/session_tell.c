@@ -100,6 +100,7 @@ static void describe_conn_event(pbts_session_event *out, pbts_peer_conn *conn, u
         out->refusal = pbts_link_refused(conn->link, &out->by_us);
         out->text = pbts_link_refusal_text(out->refusal);
         break;
+    case PBTS_CONN_TELL_REPEATS: out->kind = PBTS_SESSION_PEER_REPEATS; break;
     case PBTS_CONN_TELL_CLOSE:
         out->kind = PBTS_SESSION_CLOSE;
         out->text = conn->doom;

@@ -85,7 +85,8 @@ static void tick_handshakes(pbts_session *session) {
 /* Those without work look for pieces that others do not get on with. When all slots are taken and
  * one could give a new piece, what nobody here can finish makes room. */
 static void help_idle(pbts_session *session) {
-    bool is_full = session->config.meta != NULL && session->open.used == session->open.slots_len;
+    bool is_full = session->config.meta != NULL &&
+                   (pbts_open_pieces_is_full(&session->open) || session->open.was_short);
     pbts_peer_conn *conn;
     for (uint32_t n = 1; (conn = pbts_session_next_conn(session, &n)); n++) {
         if (!pbts_session_idles(session, conn)) continue;
@@ -95,6 +96,23 @@ static void help_idle(pbts_session *session) {
         pbts_session_drop_orphan(session);
         is_full = false;
     }
+}
+
+/* Other sessions may have given back what was short here; and when they go short, what nobody here
+ * finishes makes room for them. */
+static void look_at_budget(pbts_session *session) {
+    pbts_open_budget *budget = session->open.budget;
+    if (budget == NULL) return;
+    if (session->open.was_short) {
+        session->open.was_short = false; /* who still wants a piece says so again */
+        session->stamp++;
+        if (!pbts_open_budget_has(budget, session->open.slot_bytes)) {
+            budget->short_of = session;
+            budget->short_ms = session->now_ms;
+        }
+    }
+    if (session->orphans == 0 || budget->short_of == session) return;
+    if (pbts_open_budget_is_short(budget, session->now_ms)) pbts_session_drop_orphan(session);
 }
 
 static void tick_all(pbts_session *session) {
@@ -107,9 +125,9 @@ static void tick_all(pbts_session *session) {
         pbts_session_ask_magnet(session);
         return;
     }
-    pbts_session_retry_writes(session);
     if (pbts_choker_is_due(&session->choker, session->now_ms)) pbts_session_choke_round(session);
     help_idle(session);
+    look_at_budget(session);
 }
 
 void pbts_session_tick(pbts_session *session, pbts_moment now) {

@@ -11,6 +11,8 @@ typedef struct {
     bool counts_us;         /* it took `started`, and was not told `stopped` */
     uint32_t failures;      /* since it last answered */
     uint64_t not_before_ms; /* 0: any time; UINT64_MAX: never */
+    bool asked;             /* a turn of its is under way */
+    uint64_t answers_then;  /* asked: how many answers there had been, of anybody */
 } one_tracker;
 
 /* Sorted by tier; within a tier in the order of trying. */
@@ -19,7 +21,10 @@ struct pbts_trackers {
     pbts_prng prng;
     one_tracker list[PBTS_TRACKERS_MAX];
     size_t count;
-    bool in_flight, completed_due, stopping;
+    bool completed_due, stopping;
+    uint64_t patient_until_ms; /* the one asked last holds up the others until it ends or this */
+    uint32_t last_asked;       /* its id */
+    uint64_t answers;
     uint64_t due_ms;
     uint64_t answered_ms;     /* when one last answered */
     uint64_t min_interval_ms; /* as it said */
@@ -123,6 +128,15 @@ pbts_status pbts_trackers_add_metainfo(pbts_trackers *trackers, uint32_t tier,
     return add_unless_bad(trackers, tier, url);
 }
 
+pbts_status pbts_trackers_add_all(pbts_trackers *trackers, const pbts_trackers *others) {
+    for (size_t i = 0; i < others->count; i++) {
+        const one_tracker *other = &others->list[i];
+        pbts_status status = pbts_trackers_add(trackers, other->tier, url_of(other));
+        if (status != PBTS_OK && status != PBTS_EXISTS) return status;
+    }
+    return PBTS_OK;
+}
+
 size_t pbts_trackers_count(const pbts_trackers *trackers) {
     return trackers->count;
 }
@@ -153,10 +167,11 @@ static pbts_event event_for(const pbts_trackers *trackers, const one_tracker *tr
     return trackers->completed_due ? PBTS_EVENT_COMPLETED : PBTS_EVENT_NONE;
 }
 
-/* When the first of them may be asked again. */
+/* When the first of them that are not being asked may be asked again. */
 static uint64_t first_allowed_ms(const pbts_trackers *trackers) {
     uint64_t first = UINT64_MAX;
     for (size_t i = 0; i < trackers->count; i++) {
+        if (trackers->list[i].asked) continue;
         if (trackers->list[i].not_before_ms < first) first = trackers->list[i].not_before_ms;
     }
     return first;
@@ -164,12 +179,15 @@ static uint64_t first_allowed_ms(const pbts_trackers *trackers) {
 
 bool pbts_trackers_next(pbts_trackers *trackers, pbts_tracker_turn *out, pbts_moment now) {
     if (trackers->stopping) return next_stopped(trackers, out);
-    if (trackers->in_flight || now.mono_ms < trackers->due_ms) return false;
+    if (now.mono_ms < trackers->patient_until_ms || now.mono_ms < trackers->due_ms) return false;
     for (size_t i = 0; i < trackers->count; i++) {
         one_tracker *tracker = &trackers->list[i];
-        if (now.mono_ms < tracker->not_before_ms) continue;
+        if (tracker->asked || now.mono_ms < tracker->not_before_ms) continue;
         *out = turn_of(tracker, event_for(trackers, tracker));
-        trackers->in_flight = true;
+        tracker->asked = true;
+        tracker->answers_then = trackers->answers;
+        trackers->patient_until_ms = now.mono_ms + PBTS_TRACKER_PATIENCE_MS;
+        trackers->last_asked = tracker->id;
         return true;
     }
     trackers->due_ms = first_allowed_ms(trackers);
@@ -182,6 +200,15 @@ static size_t place_of(const pbts_trackers *trackers, const pbts_tracker_turn *t
     }
     assert(!"a turn that was given out");
     return 0;
+}
+
+/* It is not being asked any more; nor does it hold up the others. */
+static one_tracker *end_turn(pbts_trackers *trackers, const pbts_tracker_turn *turn) {
+    one_tracker *tracker = &trackers->list[place_of(trackers, turn)];
+    if (turn->event == PBTS_EVENT_STOPPED) return tracker;
+    tracker->asked = false;
+    if (trackers->last_asked == turn->id) trackers->patient_until_ms = 0;
+    return tracker;
 }
 
 /* The one that answered is the first of its tier from now on. */
@@ -202,9 +229,10 @@ static uint64_t interval_ms(uint32_t interval_s, uint32_t fallback_s) {
 
 void pbts_trackers_answered(pbts_trackers *trackers, const pbts_tracker_turn *turn,
                             uint32_t interval_s, uint32_t min_interval_s, pbts_moment now) {
-    trackers->in_flight = false;
+    (void)end_turn(trackers, turn);
     if (turn->event == PBTS_EVENT_STOPPED) return;
     one_tracker *tracker = move_to_front(trackers, place_of(trackers, turn));
+    trackers->answers++;
     tracker->counts_us = true;
     tracker->failures = 0;
     tracker->not_before_ms = 0;
@@ -226,9 +254,8 @@ static uint64_t retry_ms(pbts_trackers *trackers, uint32_t failures) {
 
 void pbts_trackers_failed(pbts_trackers *trackers, const pbts_tracker_turn *turn,
                           int32_t retry_in_minutes, pbts_moment now) {
-    trackers->in_flight = false;
+    one_tracker *tracker = end_turn(trackers, turn);
     if (turn->event == PBTS_EVENT_STOPPED) return;
-    one_tracker *tracker = &trackers->list[place_of(trackers, turn)];
     tracker->failures++;
     if (retry_in_minutes < 0) {
         tracker->not_before_ms = UINT64_MAX;
@@ -237,7 +264,8 @@ void pbts_trackers_failed(pbts_trackers *trackers, const pbts_tracker_turn *turn
     } else {
         tracker->not_before_ms = now.mono_ms + retry_ms(trackers, tracker->failures);
     }
-    trackers->due_ms = first_allowed_ms(trackers);
+    /* When another answered meanwhile, nobody has to be found. */
+    if (trackers->answers == tracker->answers_then) trackers->due_ms = first_allowed_ms(trackers);
 }
 
 /* ---- wishes ---- */
@@ -251,6 +279,11 @@ void pbts_trackers_hurry(pbts_trackers *trackers, pbts_moment now) {
     uint64_t allowed_ms = trackers->answered_ms + trackers->min_interval_ms;
     if (allowed_ms < now.mono_ms) allowed_ms = now.mono_ms;
     if (allowed_ms < trackers->due_ms) trackers->due_ms = allowed_ms;
+}
+
+void pbts_trackers_recheck(pbts_trackers *trackers, pbts_moment now) {
+    uint64_t at_ms = now.mono_ms + pbts_prng_below(&trackers->prng, PBTS_TRACKER_RECHECK_MS);
+    if (at_ms < trackers->due_ms) trackers->due_ms = at_ms;
 }
 
 void pbts_trackers_stop(pbts_trackers *trackers, pbts_moment now) {
@@ -267,7 +300,7 @@ static bool anybody_counts_us(const pbts_trackers *trackers) {
 
 uint64_t pbts_trackers_deadline_ms(const pbts_trackers *trackers) {
     if (trackers->stopping) return anybody_counts_us(trackers) ? 0 : UINT64_MAX;
-    if (trackers->in_flight || trackers->count == 0) return UINT64_MAX;
     uint64_t first = first_allowed_ms(trackers);
+    if (first < trackers->patient_until_ms) first = trackers->patient_until_ms;
     return first > trackers->due_ms ? first : trackers->due_ms;
 }

@@ -23,12 +23,17 @@ typedef enum {
     PBTS_TABLE_HELD,       /* u32 receiver, u64 order -> held credit */
     PBTS_TABLE_LEDGER,     /* u64 sequence -> ledger entry */
     PBTS_TABLE_ACCOUNTS,   /* uid_hash[32] -> ledger account */
-    PBTS_TABLE_REFERRER,   /* uid_hash[32] -> account of the predecessor */
+    PBTS_TABLE_REFERRER, /* uid_hash[32] -> account of the predecessor; "k" key_hash -> uid_hash */
+    PBTS_TABLE_MIRROR,   /* uid_hash[32] -> what another ledger has, see ledger/mirror.h */
+    PBTS_TABLE_MIRROR_MARKS,    /* uid_hash[32] -> what it is to get */
+    PBTS_TABLE_MIRROR_ACCOUNTS, /* u32 user_no -> what it has, see ledger/mirror_accounts.h */
     PBTS_TABLES
 } pbts_table;
 
 typedef struct pbts_store pbts_store; /* usable from any thread */
 typedef struct pbts_txn pbts_txn;     /* one thread at a time */
+
+enum { PBTS_STORE_KEY_LEN = 32 };
 
 typedef struct {
     uint64_t size_max_bytes; /* of rows; past it puts give PBTS_FULL, deletes still work. The data
@@ -43,8 +48,26 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_store_open(pbts_store **out, const char *directory,
                                           const pbts_store_config *config);
 void pbts_store_close(pbts_store *store); /* NULL is a no-op; no transaction may be open */
+/* Whether nothing can be done with it any more: the very last write of a commit failed, and LMDB
+ * does not trust its memory since. What was committed is there at the next opening. */
+bool pbts_store_is_lost(pbts_store *store);
 /* Pages that hold rows now, as a part of size_max_bytes; 0 when it cannot be told. */
 uint64_t pbts_store_used_bytes(pbts_store *store);
+
+/* Sealed rows. The tables USERS, TORRENTS, METAINFO, HELD, CLAIMS and OLD_CLAIMS are private: in a
+ * sealed store their values are encrypted and bound to table and key (hash/seal.h), and the keys of
+ * the last two are hidden. Everything below works on them as on others; but without the key, or
+ * with a wrong one, they give PBTS_DENIED or PBTS_CORRUPT. Walks of CLAIMS and OLD_CLAIMS are in
+ * order of period only, and begin at the first row. All three before a second thread comes. */
+bool pbts_store_is_sealed(const pbts_store *store);
+/* Give the key of a sealed store; it is copied, and not checked. PBTS_NO_MEMORY. */
+PBTS_MUST_USE pbts_status pbts_store_unlock(pbts_store *store,
+                                            const uint8_t key[static PBTS_STORE_KEY_LEN]);
+/* Seal a store that is not, for good and in one transaction, and go on with the key. Programs from
+ * before do not open it any more. PBTS_FULL, PBTS_NO_MEMORY, PBTS_IO, PBTS_CORRUPT: nothing was
+ * changed. */
+PBTS_MUST_USE pbts_status pbts_store_seal_rows(pbts_store *store,
+                                               const uint8_t key[static PBTS_STORE_KEY_LEN]);
 
 /* Begin of a write waits for the other writer, and the thread that begins it must end it.
  * PBTS_BUSY (readers_max; or a read_only store that the writer outgrew: open it again),
@@ -65,6 +88,9 @@ PBTS_MUST_USE pbts_status pbts_txn_put(pbts_txn *txn, pbts_table table, pbts_spa
                                        pbts_span value);
 /* PBTS_NOT_FOUND changes nothing. */
 PBTS_MUST_USE pbts_status pbts_txn_delete(pbts_txn *txn, pbts_table table, pbts_span key);
+
+/* How many rows a table has, without a walk. Store errors. */
+PBTS_MUST_USE pbts_status pbts_txn_count(pbts_txn *txn, uint64_t *out, pbts_table table);
 
 /* Walk rows in key order from `from` (inclusive; empty: the first) while keys begin with `prefix`.
  * Read transactions, or a write transaction that is not written to meanwhile. Closed before the

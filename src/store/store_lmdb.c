@@ -13,7 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -22,10 +22,11 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/writer.h"
+#include "store/store_parts.h"
 
 enum {
     STORE_VERSION = 1,
-    KEY_LEN_MAX = 511,               /* LMDB's compiled-in limit */
+    STORE_VERSION_SEALED = 2,
     READERS_DEFAULT = 126,           /* LMDB's own default */
     PATH_LEN_MAX = 4096,             /* PATH_MAX */
     SIZE_MIN_BYTES = 256 * 1024,     /* empty tables, and a few rows in each */
@@ -35,37 +36,23 @@ enum {
 
 static const char VERSION_KEY[] = "store/version";
 static const char *const TABLE_NAMES[PBTS_TABLES] = {
-    [PBTS_TABLE_META] = "meta",         [PBTS_TABLE_USERS] = "users",
-    [PBTS_TABLE_UIDS] = "uids",         [PBTS_TABLE_KEYS] = "keys",
-    [PBTS_TABLE_TORRENTS] = "torrents", [PBTS_TABLE_INFOHASHES] = "infohashes",
-    [PBTS_TABLE_METAINFO] = "metainfo", [PBTS_TABLE_PIECES] = "pieces",
-    [PBTS_TABLE_CLAIMS] = "claims",     [PBTS_TABLE_HELD] = "held",
-    [PBTS_TABLE_LEDGER] = "ledger",     [PBTS_TABLE_ACCOUNTS] = "accounts",
-    [PBTS_TABLE_REFERRER] = "referrer", [PBTS_TABLE_OLD_CLAIMS] = "old_claims",
-};
-
-struct pbts_store {
-    MDB_env *env;
-    int lock_fd; /* holds the flock of the writing process; -1 when read_only */
-    bool read_only;
-    uint64_t size_max_bytes; /* that rows may take; the map has the reserve beside */
-    MDB_dbi tables[PBTS_TABLES];
-};
-
-struct pbts_txn {
-    pbts_store *store;
-    MDB_txn *txn;
-    bool write;
-    uint64_t spare_bytes; /* that puts may surely take before live pages must be counted again */
-    pbts_status failed;   /* of the first write that failed; it can then only be aborted */
-};
-
-struct pbts_rows {
-    MDB_cursor *cursor;
-    pbts_status status;
-    bool started;
-    size_t from_len, prefix_len;
-    uint8_t from[KEY_LEN_MAX], prefix[KEY_LEN_MAX];
+    [PBTS_TABLE_META] = "meta",
+    [PBTS_TABLE_USERS] = "users",
+    [PBTS_TABLE_UIDS] = "uids",
+    [PBTS_TABLE_KEYS] = "keys",
+    [PBTS_TABLE_TORRENTS] = "torrents",
+    [PBTS_TABLE_INFOHASHES] = "infohashes",
+    [PBTS_TABLE_METAINFO] = "metainfo",
+    [PBTS_TABLE_PIECES] = "pieces",
+    [PBTS_TABLE_CLAIMS] = "claims",
+    [PBTS_TABLE_HELD] = "held",
+    [PBTS_TABLE_LEDGER] = "ledger",
+    [PBTS_TABLE_ACCOUNTS] = "accounts",
+    [PBTS_TABLE_REFERRER] = "referrer",
+    [PBTS_TABLE_OLD_CLAIMS] = "old_claims",
+    [PBTS_TABLE_MIRROR] = "mirror",
+    [PBTS_TABLE_MIRROR_MARKS] = "mirror_marks",
+    [PBTS_TABLE_MIRROR_ACCOUNTS] = "mirror_accounts",
 };
 
 static bool disk_is_full(const pbts_store *store) {
@@ -75,8 +62,7 @@ static bool disk_is_full(const pbts_store *store) {
     return disk.f_bavail < DISK_SPARE_BYTES / disk.f_frsize + 1;
 }
 
-/* LMDB's result as a status; its positive results are errno values. `store` may be NULL. */
-static pbts_status status_of(const pbts_store *store, int rc) {
+pbts_status pbts_store_status(const pbts_store *store, int rc) {
     switch (rc) {
     case 0: return PBTS_OK;
     case MDB_NOTFOUND: return PBTS_NOT_FOUND;
@@ -160,8 +146,8 @@ static pbts_status data_file_check(pbts_store *store, const char *directory) {
     MDB_envinfo info;
     MDB_stat stat;
     off_t size;
-    PBTS_TRY(status_of(store, mdb_env_info(store->env, &info)));
-    PBTS_TRY(status_of(store, mdb_env_stat(store->env, &stat)));
+    PBTS_TRY(pbts_store_status(store, mdb_env_info(store->env, &info)));
+    PBTS_TRY(pbts_store_status(store, mdb_env_stat(store->env, &stat)));
     PBTS_TRY(data_file_size(&size, directory));
     uint64_t need = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
     return (uint64_t)size >= need ? PBTS_OK : PBTS_CORRUPT;
@@ -194,54 +180,65 @@ static pbts_status env_open(pbts_store *store, const char *directory,
     PBTS_TRY(map_size(&size, store->size_max_bytes));
     unsigned readers = config->readers_max > 0 ? config->readers_max : READERS_DEFAULT;
     if (!store->read_only) PBTS_TRY(reader_table_allocate(directory, readers));
-    PBTS_TRY(status_of(NULL, mdb_env_create(&store->env)));
+    PBTS_TRY(pbts_store_status(NULL, mdb_env_create(&store->env)));
     /* A read-only tool takes the size that the writer recorded. */
-    if (!store->read_only) PBTS_TRY(status_of(NULL, mdb_env_set_mapsize(store->env, size)));
-    PBTS_TRY(status_of(NULL, mdb_env_set_maxreaders(store->env, readers)));
-    PBTS_TRY(status_of(NULL, mdb_env_set_maxdbs(store->env, PBTS_TABLES)));
-    PBTS_TRY(status_of(store, mdb_env_open(store->env, directory, flags, 0600)));
+    if (!store->read_only) PBTS_TRY(pbts_store_status(NULL, mdb_env_set_mapsize(store->env, size)));
+    PBTS_TRY(pbts_store_status(NULL, mdb_env_set_maxreaders(store->env, readers)));
+    PBTS_TRY(pbts_store_status(NULL, mdb_env_set_maxdbs(store->env, PBTS_TABLES)));
+    PBTS_TRY(pbts_store_status(store, mdb_env_open(store->env, directory, flags, 0600)));
     int dead;
-    PBTS_TRY(status_of(store, mdb_reader_check(store->env, &dead)));
+    PBTS_TRY(pbts_store_status(store, mdb_reader_check(store->env, &dead)));
     return data_file_check(store, directory);
 }
 
 /* --- open: tables and version ------------------------------------------------------------ */
 
-static pbts_status version_check(MDB_txn *txn, MDB_dbi meta) {
+static pbts_status version_check(pbts_store *store, MDB_txn *txn, MDB_dbi meta) {
     MDB_val key = { sizeof VERSION_KEY - 1, (void *)(uintptr_t)VERSION_KEY };
     MDB_val value;
     int rc = mdb_get(txn, meta, &key, &value);
     if (rc == MDB_NOTFOUND) return PBTS_CORRUPT; /* the stamp is written with the tables */
-    PBTS_TRY(status_of(NULL, rc));
+    PBTS_TRY(pbts_store_status(NULL, rc));
     pbts_cursor bytes = pbts_cursor_over((pbts_span){ value.mv_data, value.mv_size });
     uint32_t version;
     if (value.mv_size != 4 || pbts_read_u32(&bytes, &version) != PBTS_OK) return PBTS_CORRUPT;
-    return version == STORE_VERSION ? PBTS_OK : PBTS_CORRUPT;
+    store->sealed = version == STORE_VERSION_SEALED;
+    return version == STORE_VERSION || store->sealed ? PBTS_OK : PBTS_CORRUPT;
 }
 
-static pbts_status version_put(MDB_txn *txn, MDB_dbi meta) {
+static pbts_status version_put(MDB_txn *txn, MDB_dbi meta, uint32_t version) {
     uint8_t bytes[4];
     pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
-    pbts_write_u32(&writer, STORE_VERSION);
+    pbts_write_u32(&writer, version);
     MDB_val key = { sizeof VERSION_KEY - 1, (void *)(uintptr_t)VERSION_KEY };
     MDB_val value = { sizeof bytes, bytes };
-    return status_of(NULL, mdb_put(txn, meta, &key, &value, 0));
+    return pbts_store_status(NULL, mdb_put(txn, meta, &key, &value, 0));
+}
+
+pbts_status pbts_store_version_put(pbts_txn *txn, bool sealed) {
+    return version_put(txn->txn, txn->store->tables[PBTS_TABLE_META],
+                       sealed ? STORE_VERSION_SEALED : STORE_VERSION);
+}
+
+const char *pbts_table_name(pbts_table table) {
+    assert((unsigned)table < PBTS_TABLES);
+    return TABLE_NAMES[table];
 }
 
 static pbts_status tables_create(pbts_store *store, MDB_txn *txn, bool fresh) {
     for (int i = 0; i < PBTS_TABLES; i++) {
         assert(TABLE_NAMES[i] != NULL); /* LMDB would take the list of tables itself */
         int rc = mdb_dbi_open(txn, TABLE_NAMES[i], MDB_CREATE, &store->tables[i]);
-        PBTS_TRY(status_of(store, rc));
+        PBTS_TRY(pbts_store_status(store, rc));
     }
-    return fresh ? version_put(txn, store->tables[PBTS_TABLE_META]) : PBTS_OK;
+    return fresh ? version_put(txn, store->tables[PBTS_TABLE_META], STORE_VERSION) : PBTS_OK;
 }
 
 static pbts_status tables_find(pbts_store *store, MDB_txn *txn) {
     for (int i = 0; i < PBTS_TABLES; i++) {
         int rc = mdb_dbi_open(txn, TABLE_NAMES[i], 0, &store->tables[i]);
         if (rc == MDB_NOTFOUND) return PBTS_CORRUPT;
-        PBTS_TRY(status_of(store, rc));
+        PBTS_TRY(pbts_store_status(store, rc));
     }
     return PBTS_OK;
 }
@@ -250,19 +247,19 @@ static pbts_status tables_find(pbts_store *store, MDB_txn *txn) {
 static pbts_status tables_open_in(pbts_store *store, MDB_txn *txn) {
     MDB_dbi meta;
     int rc = mdb_dbi_open(txn, TABLE_NAMES[PBTS_TABLE_META], 0, &meta);
-    if (rc != 0 && rc != MDB_NOTFOUND) return status_of(store, rc);
+    if (rc != 0 && rc != MDB_NOTFOUND) return pbts_store_status(store, rc);
     bool fresh = rc == MDB_NOTFOUND;
     if (fresh && store->read_only) return PBTS_NOT_FOUND;
-    if (!fresh) PBTS_TRY(version_check(txn, meta));
+    if (!fresh) PBTS_TRY(version_check(store, txn, meta));
     return store->read_only ? tables_find(store, txn) : tables_create(store, txn, fresh);
 }
 
 static pbts_status tables_open(pbts_store *store) {
     MDB_txn *txn;
     unsigned flags = store->read_only ? MDB_RDONLY : 0;
-    PBTS_TRY(status_of(store, mdb_txn_begin(store->env, NULL, flags, &txn)));
+    PBTS_TRY(pbts_store_status(store, mdb_txn_begin(store->env, NULL, flags, &txn)));
     pbts_status status = tables_open_in(store, txn);
-    if (status == PBTS_OK) return status_of(store, mdb_txn_commit(txn));
+    if (status == PBTS_OK) return pbts_store_status(store, mdb_txn_commit(txn));
     mdb_txn_abort(txn);
     return status;
 }
@@ -301,9 +298,17 @@ pbts_status pbts_store_open(pbts_store **out, const char *directory,
 void pbts_store_close(pbts_store *store) {
     if (store == NULL) return;
     if (store->env != NULL) mdb_env_close(store->env);
+    pbts_store_seal_free(store->seal);
     /* The lock goes last: the next writer must not open while this one still unmaps. */
     if (store->lock_fd >= 0) close(store->lock_fd);
     pbts_release(pbts_mem_system(), store);
+}
+
+bool pbts_store_is_lost(pbts_store *store) {
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    if (rc == 0) mdb_txn_abort(txn);
+    return rc == MDB_PANIC;
 }
 
 /* Pages that hold rows, as the transaction sees them; freed ones, which LMDB uses again, do not
@@ -339,7 +344,7 @@ pbts_status pbts_txn_begin(pbts_txn **out, pbts_store *store, bool write) {
     int rc = mdb_txn_begin(store->env, NULL, flags, &txn->txn);
     if (rc == MDB_READERS_FULL && mdb_reader_check(store->env, &dead) == 0 && dead > 0)
         rc = mdb_txn_begin(store->env, NULL, flags, &txn->txn);
-    pbts_status status = status_of(store, rc);
+    pbts_status status = pbts_store_status(store, rc);
     if (status == PBTS_OK)
         *out = txn;
     else
@@ -360,9 +365,10 @@ pbts_status pbts_txn_commit(pbts_txn *txn) {
     pbts_status status = txn->failed;
     pbts_store *store = txn->store;
     if (status == PBTS_OK)
-        status = full_seen(store, status_of(store, mdb_txn_commit(txn->txn)));
+        status = full_seen(store, pbts_store_status(store, mdb_txn_commit(txn->txn)));
     else
         mdb_txn_abort(txn->txn);
+    pbts_opened_free(txn->opened);
     pbts_release(pbts_mem_system(), txn);
     return status;
 }
@@ -370,34 +376,50 @@ pbts_status pbts_txn_commit(pbts_txn *txn) {
 void pbts_txn_abort(pbts_txn *txn) {
     if (txn == NULL) return;
     mdb_txn_abort(txn->txn);
+    pbts_opened_free(txn->opened);
     pbts_release(pbts_mem_system(), txn);
-}
-
-static MDB_val val_of(pbts_span bytes) {
-    /* LMDB takes pointers to mutable data and does not write through these. */
-    return (MDB_val){ bytes.len, (void *)(uintptr_t)bytes.data };
-}
-
-static pbts_span span_of(const MDB_val *val) {
-    return (pbts_span){ val->mv_data, val->mv_size };
 }
 
 static pbts_status access_check(const pbts_txn *txn, pbts_table table, pbts_span key) {
     assert(table >= 0 && table < PBTS_TABLES);
     if (txn->failed != PBTS_OK) return txn->failed;
-    return key.len > 0 && key.len <= KEY_LEN_MAX ? PBTS_OK : PBTS_MALFORMED;
+    return key.len > 0 && key.len <= PBTS_STORE_KEY_LEN_MAX ? PBTS_OK : PBTS_MALFORMED;
 }
 
-pbts_status pbts_txn_get(pbts_txn *txn, pbts_span *out, pbts_table table, pbts_span key) {
+pbts_status pbts_row_get(pbts_txn *txn, pbts_span *out, pbts_table table, pbts_span key) {
     PBTS_TRY(access_check(txn, table, key));
-    MDB_val k = val_of(key), v;
-    PBTS_TRY(status_of(txn->store, mdb_get(txn->txn, txn->store->tables[table], &k, &v)));
-    *out = span_of(&v);
+    MDB_val k = pbts_store_val(key), v;
+    PBTS_TRY(pbts_store_status(txn->store, mdb_get(txn->txn, txn->store->tables[table], &k, &v)));
+    *out = pbts_store_span(&v);
     return PBTS_OK;
 }
 
+/* The value of a sealed row in memory of the transaction's. */
+static pbts_status open_value(pbts_txn *txn, pbts_span *out, const pbts_store_seal *seal,
+                              pbts_table table, pbts_span key) {
+    uint8_t hidden[PBTS_STORED_KEY_LEN];
+    pbts_span stored, found, value, stored_key = pbts_seal_key(seal, hidden, table, key);
+    PBTS_TRY(pbts_row_get(txn, &stored, table, stored_key));
+    pbts_opened *opened = malloc(sizeof *opened + stored.len);
+    if (opened == NULL) return PBTS_NO_MEMORY;
+    opened->next = txn->opened;
+    txn->opened = opened;
+    PBTS_TRY(pbts_unseal_value(seal, opened->room, &found, &value, table, stored_key, stored));
+    if (!pbts_span_equal(found, key)) return PBTS_CORRUPT;
+    *out = value;
+    return PBTS_OK;
+}
+
+pbts_status pbts_txn_get(pbts_txn *txn, pbts_span *out, pbts_table table, pbts_span key) {
+    const pbts_store_seal *seal;
+    PBTS_TRY(access_check(txn, table, key));
+    PBTS_TRY(pbts_row_seal(txn->store, &seal, table));
+    return seal == NULL ? pbts_row_get(txn, out, table, key)
+                        : open_value(txn, out, seal, table, key);
+}
+
 static pbts_status write_result(pbts_txn *txn, int rc) {
-    pbts_status status = full_seen(txn->store, status_of(txn->store, rc));
+    pbts_status status = full_seen(txn->store, pbts_store_status(txn->store, rc));
     if (status != PBTS_OK && status != PBTS_NOT_FOUND) txn->failed = status;
     return status;
 }
@@ -417,96 +439,67 @@ static bool room_take(pbts_txn *txn, uint64_t row_bytes) {
     return true;
 }
 
-pbts_status pbts_txn_put(pbts_txn *txn, pbts_table table, pbts_span key, pbts_span value) {
+pbts_status pbts_row_put(pbts_txn *txn, pbts_table table, pbts_span key, pbts_span value) {
     assert(txn->write);
     PBTS_TRY(access_check(txn, table, key));
     if (value.len > UINT32_MAX) return PBTS_LIMIT; /* LMDB's field for it */
     if (!room_take(txn, (uint64_t)key.len + value.len)) return txn->failed = PBTS_FULL;
-    MDB_val k = val_of(key), v = val_of(value);
+    MDB_val k = pbts_store_val(key), v = pbts_store_val(value);
     return write_result(txn, mdb_put(txn->txn, txn->store->tables[table], &k, &v, 0));
 }
 
-pbts_status pbts_txn_delete(pbts_txn *txn, pbts_table table, pbts_span key) {
-    assert(txn->write);
-    PBTS_TRY(access_check(txn, table, key));
-    MDB_val k = val_of(key);
-    return write_result(txn, mdb_del(txn->txn, txn->store->tables[table], &k, NULL));
+static void forget_opened(pbts_txn *txn) {
+    pbts_opened_free(txn->opened);
+    txn->opened = NULL;
 }
 
-/* --- walking ----------------------------------------------------------------------------- */
-
-static int compare(pbts_span a, pbts_span b) {
-    size_t common = a.len < b.len ? a.len : b.len;
-    int order = common > 0 ? memcmp(a.data, b.data, common) : 0;
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static pbts_status cursor_open(MDB_cursor **out, pbts_txn *txn, pbts_table table) {
-    assert(table >= 0 && table < PBTS_TABLES);
-    if (txn->failed != PBTS_OK) return txn->failed;
-    return status_of(txn->store, mdb_cursor_open(txn->txn, txn->store->tables[table], out));
-}
-
-pbts_status pbts_rows_open(pbts_rows **out, pbts_txn *txn, pbts_table table, pbts_span from,
-                           pbts_span prefix) {
-    if (from.len > KEY_LEN_MAX || prefix.len > KEY_LEN_MAX) return PBTS_MALFORMED;
-    if (compare(from, prefix) < 0) from = prefix; /* no key before the prefix begins with it */
-    pbts_rows *rows = pbts_alloc(pbts_mem_system(), sizeof *rows);
-    if (rows == NULL) return PBTS_NO_MEMORY;
-    rows->from_len = from.len;
-    rows->prefix_len = prefix.len;
-    if (from.len > 0) memcpy(rows->from, from.data, from.len);
-    if (prefix.len > 0) memcpy(rows->prefix, prefix.data, prefix.len);
-    pbts_status status = cursor_open(&rows->cursor, txn, table);
-    if (status == PBTS_OK)
-        *out = rows;
-    else
-        pbts_release(pbts_mem_system(), rows);
+static pbts_status put_sealed(pbts_txn *txn, const pbts_store_seal *seal, pbts_table table,
+                              pbts_span key, pbts_span value) {
+    uint8_t hidden[PBTS_STORED_KEY_LEN], *sealed;
+    size_t len;
+    pbts_span stored_key = pbts_seal_key(seal, hidden, table, key);
+    pbts_status status = pbts_seal_value(seal, &sealed, &len, table, stored_key, key, value);
+    forget_opened(txn); /* `value` may have been of them */
+    if (status != PBTS_OK) return txn->failed = status;
+    status = pbts_row_put(txn, table, stored_key, (pbts_span){ sealed, len });
+    free(sealed);
     return status;
 }
 
-static int rows_step(pbts_rows *rows, MDB_val *key, MDB_val *value) {
-    if (rows->started) return mdb_cursor_get(rows->cursor, key, value, MDB_NEXT);
-    rows->started = true;
-    if (rows->from_len == 0) return mdb_cursor_get(rows->cursor, key, value, MDB_FIRST);
-    *key = (MDB_val){ rows->from_len, rows->from };
-    return mdb_cursor_get(rows->cursor, key, value, MDB_SET_RANGE);
+pbts_status pbts_txn_put(pbts_txn *txn, pbts_table table, pbts_span key, pbts_span value) {
+    const pbts_store_seal *seal;
+    assert(txn->write);
+    PBTS_TRY(access_check(txn, table, key));
+    PBTS_TRY(pbts_row_seal(txn->store, &seal, table));
+    if (seal != NULL) return put_sealed(txn, seal, table, key, value);
+    pbts_status status = pbts_row_put(txn, table, key, value);
+    forget_opened(txn);
+    return status;
 }
 
-bool pbts_rows_next(pbts_rows *rows, pbts_span *key, pbts_span *value) {
-    MDB_val k, v;
-    if (rows->status != PBTS_OK) return false;
-    rows->status = status_of(NULL, rows_step(rows, &k, &v));
-    if (rows->status != PBTS_OK) return false;
-    bool inside =
-        k.mv_size >= rows->prefix_len && memcmp(k.mv_data, rows->prefix, rows->prefix_len) == 0;
-    if (!inside) {
-        rows->status = PBTS_NOT_FOUND;
-        return false;
-    }
-    *key = span_of(&k);
-    *value = span_of(&v);
-    return true;
+pbts_status pbts_row_delete(pbts_txn *txn, pbts_table table, pbts_span key) {
+    assert(txn->write);
+    PBTS_TRY(access_check(txn, table, key));
+    MDB_val k = pbts_store_val(key);
+    return write_result(txn, mdb_del(txn->txn, txn->store->tables[table], &k, NULL));
 }
 
-pbts_status pbts_rows_status(const pbts_rows *rows) {
-    return rows->status == PBTS_NOT_FOUND ? PBTS_OK : rows->status;
+pbts_status pbts_txn_delete(pbts_txn *txn, pbts_table table, pbts_span key) {
+    uint8_t hidden[PBTS_STORED_KEY_LEN];
+    const pbts_store_seal *seal;
+    assert(txn->write);
+    PBTS_TRY(access_check(txn, table, key));
+    PBTS_TRY(pbts_row_seal(txn->store, &seal, table));
+    if (seal != NULL) key = pbts_seal_key(seal, hidden, table, key);
+    pbts_status status = pbts_row_delete(txn, table, key);
+    forget_opened(txn);
+    return status;
 }
 
-void pbts_rows_close(pbts_rows *rows) {
-    if (rows == NULL) return;
-    mdb_cursor_close(rows->cursor);
-    pbts_release(pbts_mem_system(), rows);
-}
-
-pbts_status pbts_txn_last(pbts_txn *txn, pbts_table table, pbts_span *key, pbts_span *value) {
-    MDB_cursor *cursor;
-    MDB_val k, v;
-    PBTS_TRY(cursor_open(&cursor, txn, table));
-    pbts_status status = status_of(txn->store, mdb_cursor_get(cursor, &k, &v, MDB_LAST));
-    mdb_cursor_close(cursor);
-    if (status != PBTS_OK) return status;
-    *key = span_of(&k);
-    *value = span_of(&v);
+pbts_status pbts_txn_count(pbts_txn *txn, uint64_t *out, pbts_table table) {
+    MDB_stat stat;
+    if (txn->failed != PBTS_OK) return txn->failed;
+    PBTS_TRY(pbts_store_status(txn->store, mdb_stat(txn->txn, txn->store->tables[table], &stat)));
+    *out = stat.ms_entries;
     return PBTS_OK;
 }

@@ -22,11 +22,14 @@ static pbts_span copy_text(uint8_t **at, pbts_span text) {
 
 static pbts_status copy_options(pbts_torrent_builder *builder,
                                 const pbts_torrent_options *options) {
-    if (options->announce.len > PBTS_METAINFO_LEN_MAX ||
-        options->comment.len > PBTS_METAINFO_LEN_MAX) {
+    if (options->source.len > PBTS_TORRENT_SOURCE_MAX ||
+        options->announce.len > PBTS_METAINFO_LEN_MAX ||
+        options->comment.len > PBTS_METAINFO_LEN_MAX ||
+        options->fallback.len > PBTS_METAINFO_LEN_MAX) {
         return PBTS_LIMIT;
     }
-    size_t len = options->name.len + options->announce.len + options->comment.len;
+    size_t len = options->name.len + options->announce.len + options->comment.len +
+                 options->source.len + options->fallback.len;
     builder->texts = pbts_alloc(builder->mem, len);
     if (builder->texts == NULL) return PBTS_NO_MEMORY;
     uint8_t *at = builder->texts;
@@ -34,6 +37,8 @@ static pbts_status copy_options(pbts_torrent_builder *builder,
     builder->options.name = copy_text(&at, options->name);
     builder->options.announce = copy_text(&at, options->announce);
     builder->options.comment = copy_text(&at, options->comment);
+    builder->options.source = copy_text(&at, options->source);
+    builder->options.fallback = copy_text(&at, options->fallback);
     return PBTS_OK;
 }
 

@@ -15,12 +15,15 @@ typedef struct {
                               a folder holding one file of the folder's name. */
     pbts_span announce;    /* may be empty */
     pbts_span comment;     /* may be empty */
+    pbts_span source;      /* info.source, at most PBTS_TORRENT_SOURCE_MAX; empty: none */
     uint64_t created_at;   /* unix seconds; 0 leaves it out */
+    pbts_span fallback;    /* the dictionary "pbts", encoded (torrent/fallback.h); empty: none */
 } pbts_torrent_options;
 
 typedef struct pbts_torrent_builder pbts_torrent_builder;
 
-/* PBTS_MALFORMED (piece length, name), PBTS_NO_MEMORY. The options' texts are copied. */
+/* PBTS_MALFORMED (piece length, name), PBTS_LIMIT (a text), PBTS_NO_MEMORY. The options' texts are
+ * copied. */
 PBTS_MUST_USE pbts_status pbts_torrent_builder_new(pbts_torrent_builder **out, pbts_mem *mem,
                                                    const pbts_torrent_options *options);
 void pbts_torrent_builder_free(pbts_torrent_builder *builder); /* NULL is a no-op */

@@ -118,6 +118,7 @@ static void encode_info(pbts_writer *writer, const pbts_torrent_builder *builder
     encode_uint(writer, "piece length", builder->options.piece_length);
     if (builder->makes_v1) encode_string(writer, "pieces", run_span(&builder->hashes_v1));
     encode_uint(writer, "private", 1);
+    if (builder->options.source.len > 0) encode_string(writer, "source", builder->options.source);
     pbts_write_u8(writer, 'e');
 }
 
@@ -146,6 +147,10 @@ void pbts_torrent_builder_encode(pbts_writer *writer, const pbts_torrent_builder
     encode_string(writer, "created by", pbts_span_text("pbts " PBTS_VERSION));
     if (options->created_at > 0) encode_uint(writer, "creation date", options->created_at);
     encode_info(writer, builder);
+    if (options->fallback.len > 0) {
+        pbts_bencode_text(writer, "pbts");
+        pbts_write_bytes(writer, options->fallback);
+    }
     if (builder->makes_v2) encode_layers(writer, builder, by_root, by_root_count);
     pbts_write_u8(writer, 'e');
 }

@@ -2,7 +2,12 @@
 #include "base/assert.h"
 #include "torrent/layers_parts.h"
 
-enum { CHUNK_LEVELS = 9 }; /* 2^9 = PBTS_LAYER_RANGE_MAX pieces in a chunk */
+enum {
+    CHUNK_LEVELS = 9, /* 2^9 = PBTS_LAYER_RANGE_MAX pieces in a chunk */
+    /* What lies between pieces and chunks is hashed anew each time, for anybody: so much of it. Who
+     * gathers layers asks for pieces. */
+    HASHED_MAX = 16 * PBTS_LAYER_RANGE_MAX,
+};
 _Static_assert(1 << CHUNK_LEVELS == PBTS_LAYER_RANGE_MAX, "a chunk is what a range may be");
 
 /* The roots of chunks are kept, so that no node costs more than hashing a chunk or all roots of
@@ -78,7 +83,7 @@ static void make_roots(pbts_layer_server *server, const pbts_layer_file *file) {
 /* The node `index` of the layer that is `level` above that of the pieces. */
 static void read_node(pbts_layer_server *server, uint8_t out[static PBTS_SHA256_LEN],
                       const pbts_layer_file *file, unsigned level, uint64_t index) {
-    if (level <= CHUNK_LEVELS) {
+    if (level < CHUNK_LEVELS) {
         node_of_pieces(server, out, file, level, index);
         return;
     }
@@ -96,6 +101,7 @@ static bool is_in_tree(const pbts_layer_server *server, const pbts_layer_file *f
     unsigned levels = pbts_layer_levels(file), height = server->files.piece_height;
     if (range->base_layer < height || range->base_layer - height >= levels) return false;
     unsigned level = range->base_layer - height;
+    if (level < CHUNK_LEVELS && range->length > (unsigned)HASHED_MAX >> level) return false;
     uint64_t nodes = UINT64_C(1) << (levels - level);
     bool is_power = (range->length & (range->length - 1)) == 0;
     return range->length >= 2 && range->length <= PBTS_LAYER_RANGE_MAX && is_power &&

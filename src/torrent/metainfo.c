@@ -72,6 +72,9 @@ static pbts_status read_common(pbts_metainfo_parser *parser) {
     if (meta->name.len > PBTS_TORRENT_PATH_MAX) {
         return pbts_metainfo_fail(parser, PBTS_LIMIT, "the name is too long");
     }
+    if (!pbts_bdict_find_string(&parser->info, "source", &meta->source)) {
+        meta->source = (pbts_span){ NULL, 0 };
+    }
     uint64_t is_private;
     meta->is_private =
         pbts_bdict_find_uint(&parser->info, "private", &is_private) && is_private == 1;
@@ -223,6 +226,10 @@ const uint8_t *pbts_metainfo_infohash(const pbts_metainfo *meta) {
 
 pbts_span pbts_metainfo_name(const pbts_metainfo *meta) {
     return meta->name;
+}
+
+pbts_span pbts_metainfo_source(const pbts_metainfo *meta) {
+    return meta->source;
 }
 
 pbts_span pbts_metainfo_info_raw(const pbts_metainfo *meta) {

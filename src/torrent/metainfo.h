@@ -18,6 +18,7 @@ enum {
     PBTS_PIECE_LENGTH_MIN = 16 * 1024, /* and a power of two in v2 (BEP 52) */
     PBTS_PIECE_LENGTH_MAX = 64 * 1024 * 1024,
     PBTS_PIECES_MAX = 1u << 20,
+    PBTS_TORRENT_SOURCE_MAX = 256,
     PBTS_TORRENT_FILES_MAX = 100000,
     PBTS_TORRENT_PATH_MAX = 4096,                  /* one joined path */
     PBTS_TORRENT_PATHS_LEN_MAX = 16 * 1024 * 1024, /* all joined paths: nested folders multiply */
@@ -48,6 +49,8 @@ const uint8_t *pbts_metainfo_infohash_v2_full(const pbts_metainfo *meta); /* 32 
 const uint8_t *pbts_metainfo_infohash(const pbts_metainfo *meta);
 
 pbts_span pbts_metainfo_name(const pbts_metainfo *meta);
+/* info.source, which keeps the infohashes of two trackers apart; any bytes, empty: none. */
+pbts_span pbts_metainfo_source(const pbts_metainfo *meta);
 pbts_span pbts_metainfo_info_raw(const pbts_metainfo *meta);   /* the info dictionary's bytes */
 pbts_span pbts_metainfo_bytes(const pbts_metainfo *meta);      /* the whole file */
 bool pbts_metainfo_is_private(const pbts_metainfo *meta);      /* info.private = 1 (BEP 27) */

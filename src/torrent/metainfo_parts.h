@@ -12,6 +12,7 @@ struct pbts_metainfo {
     pbts_span bytes; /* the owned copy; every other span points into it */
     pbts_span info;
     pbts_span name;
+    pbts_span source;    /* empty: none */
     pbts_span hashes_v1; /* 20 x piece_count, or empty: no v1 */
     uint8_t *hashes_v2;  /* owned, 32 x piece_count, or NULL: no v2 */
     uint8_t infohash_v1[PBTS_SHA1_LEN];

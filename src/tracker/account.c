@@ -36,26 +36,36 @@ pbts_status pbts_accounts_reserve(pbts_accounts *accounts, uint32_t user_no) {
     return PBTS_OK;
 }
 
-static void publish_tag(pbts_account *account, const pbts_passkey_key *key, uint32_t user_no,
-                        uint32_t generation) {
+static void publish_tag(pbts_account *account, const pbts_passkey_key *key,
+                        const pbts_passkey_owner *owner) {
     uint8_t tag[PBTS_PASSKEY_TAG_LEN];
     uint32_t words[3];
-    pbts_passkey_tag(tag, key, user_no, generation);
+    pbts_passkey_tag(tag, key, owner);
     memcpy(words, tag, sizeof words);
     for (size_t i = 0; i < 3; i++) {
         atomic_store_explicit(&account->tag[i], words[i], memory_order_relaxed);
     }
-    atomic_store_explicit(&account->generation, generation, memory_order_release);
+    atomic_store_explicit(&account->generation, owner->generation, memory_order_release);
 }
 
-void pbts_accounts_publish(pbts_accounts *accounts, uint32_t user_no, const pbts_balance *balance,
-                           const pbts_passkey_key *key) {
+void pbts_account_tag(uint8_t out[static PBTS_PASSKEY_TAG_LEN], const pbts_account *account) {
+    uint32_t words[3];
+    for (size_t i = 0; i < 3; i++) {
+        words[i] = atomic_load_explicit(&account->tag[i], memory_order_relaxed);
+    }
+    memcpy(out, words, sizeof words);
+}
+
+void pbts_accounts_publish(pbts_accounts *accounts, const pbts_passkey_owner *owner,
+                           const pbts_balance *balance, const pbts_passkey_key *key) {
+    uint32_t user_no = owner->user_no;
+    assert(owner->generation == balance->generation);
     pbts_account *chunk = atomic_load(&accounts->chunks[user_no / PBTS_ACCOUNT_CHUNK]);
     assert(chunk != NULL);
     pbts_account *account = &chunk[user_no % PBTS_ACCOUNT_CHUNK];
     bool fresh = !atomic_load(&account->present);
     if (fresh || atomic_load(&account->generation) != balance->generation) {
-        publish_tag(account, key, user_no, balance->generation);
+        publish_tag(account, key, owner);
     }
     atomic_store_explicit(&account->up, balance->up, memory_order_relaxed);
     atomic_store_explicit(&account->down, balance->down, memory_order_relaxed);

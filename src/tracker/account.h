@@ -31,6 +31,7 @@ typedef struct {
     _Atomic int64_t granted;
     _Atomic uint64_t reported_up, reported_down; /* self-reported: shown only */
     _Atomic uint64_t signed_unix_s;              /* of the last signed announce */
+    _Atomic uint64_t shown_unix_s;               /* the latest that the user signed and we saw */
     _Atomic uint32_t tag[3];                     /* the passkey's tag for this generation */
     _Atomic uint32_t generation;
     _Atomic uint32_t peers;
@@ -51,9 +52,13 @@ pbts_account *pbts_accounts_find(const pbts_accounts *accounts, uint32_t user_no
 /* Make room for a number (one writer); its account stays absent until publish. PBTS_NO_MEMORY,
  * PBTS_LIMIT. */
 PBTS_MUST_USE pbts_status pbts_accounts_reserve(pbts_accounts *accounts, uint32_t user_no);
-/* Show a balance (and the passkey tag of its generation) to all threads. Room must be reserved. */
-void pbts_accounts_publish(pbts_accounts *accounts, uint32_t user_no, const pbts_balance *balance,
-                           const pbts_passkey_key *key);
+/* Show a balance (and the passkey tag of its generation) to all threads. Room must be reserved;
+ * `owner` has the balance's generation. */
+void pbts_accounts_publish(pbts_accounts *accounts, const pbts_passkey_owner *owner,
+                           const pbts_balance *balance, const pbts_passkey_key *key);
+/* The tag of the passkey that is valid now. Read the generation before it: in the moment of a
+ * rotation the two may differ, and then they fit nothing. */
+void pbts_account_tag(uint8_t out[static PBTS_PASSKEY_TAG_LEN], const pbts_account *account);
 pbts_balance pbts_account_balance(const pbts_account *account);
 
 /* Rule 6: the most that this balance may have received and had credited to its senders. */

@@ -2,13 +2,14 @@
 #include "tracker/announce.h"
 #include "base/assert.h"
 #include "base/secret.h"
+#include "hash/sha.h"
 
 /* ---- who ---- */
 
 static pbts_refusal passkey_user(const pbts_tracker *tracker, uint32_t *user_no,
                                  pbts_span passkey) {
-    uint32_t number, generation, words[3];
-    uint8_t tag[PBTS_PASSKEY_TAG_LEN];
+    uint32_t number, generation;
+    uint8_t tag[PBTS_PASSKEY_TAG_LEN], own[PBTS_PASSKEY_TAG_LEN];
     if (pbts_passkey_split(&number, &generation, tag, passkey) != PBTS_OK) {
         return PBTS_REFUSAL_PASSKEY_INVALID;
     }
@@ -17,10 +18,8 @@ static pbts_refusal passkey_user(const pbts_tracker *tracker, uint32_t *user_no,
     if (atomic_load_explicit(&account->generation, memory_order_acquire) != generation) {
         return PBTS_REFUSAL_PASSKEY_INVALID;
     }
-    for (size_t i = 0; i < 3; i++) {
-        words[i] = atomic_load_explicit(&account->tag[i], memory_order_relaxed);
-    }
-    if (!pbts_equal_ct(words, tag, sizeof tag)) return PBTS_REFUSAL_PASSKEY_INVALID;
+    pbts_account_tag(own, account);
+    if (!pbts_equal_ct(own, tag, sizeof tag)) return PBTS_REFUSAL_PASSKEY_INVALID;
     *user_no = number;
     return PBTS_REFUSAL_NONE;
 }
@@ -35,16 +34,19 @@ pbts_refusal pbts_tracker_authenticate(const pbts_tracker *tracker, uint32_t *us
  */
 static pbts_refusal tracker_id_user(const pbts_tracker *tracker, uint32_t *user_no, pbts_span text,
                                     pbts_now now) {
-    uint32_t number, generation;
-    pbts_status status =
-        pbts_tracker_id_check(&number, &generation, &tracker->passkey_key, text, now.unix_s);
-    const pbts_account *account =
-        status == PBTS_OK ? pbts_accounts_find(&tracker->accounts, number) : NULL;
+    pbts_tracker_id id;
+    uint8_t own[PBTS_PASSKEY_TAG_LEN];
+    if (pbts_tracker_id_split(&id, text) != PBTS_OK) return PBTS_REFUSAL_TRACKER_ID_STALE;
+    const pbts_account *account = pbts_accounts_find(&tracker->accounts, id.user_no);
     if (account == NULL ||
-        atomic_load_explicit(&account->generation, memory_order_acquire) != generation) {
+        atomic_load_explicit(&account->generation, memory_order_acquire) != id.generation) {
         return PBTS_REFUSAL_TRACKER_ID_STALE;
     }
-    *user_no = number;
+    pbts_account_tag(own, account);
+    if (pbts_tracker_id_check(&id, &tracker->secrets->passkey_key, own, now.unix_s) != PBTS_OK) {
+        return PBTS_REFUSAL_TRACKER_ID_STALE;
+    }
+    *user_no = id.user_no;
     return PBTS_REFUSAL_NONE;
 }
 
@@ -148,14 +150,31 @@ static pbts_refusal refusal_of_swarm(pbts_status status) {
     }
 }
 
+/* Who a peer is in its swarm, beside its user. Without one that is its id at its address: all that
+ * it meets know the id, and could else take it out of the swarm, or put themselves in its place. */
+static void peer_identity(uint8_t out[static 20], const pbts_announce *announce, uint32_t user_no,
+                          const pbts_addr *client) {
+    pbts_sha1_state state;
+    uint8_t family = (uint8_t)client->family;
+    if (user_no > 0) {
+        memcpy(out, announce->peer_id, 20);
+        return;
+    }
+    pbts_sha1_init(&state);
+    pbts_sha1_update(&state, PBTS_SPAN_OF(announce->peer_id));
+    pbts_sha1_update(&state, (pbts_span){ &family, 1 });
+    pbts_sha1_update(&state, (pbts_span){ client->ip, pbts_addr_ip_len(client->family) });
+    pbts_sha1_final(&state, out);
+}
+
 static pbts_refusal leave(pbts_tracker *tracker, pbts_announce_reply *reply,
                           const pbts_announce_room *room, const pbts_announce *announce,
-                          uint32_t user_no, pbts_now now) {
+                          uint32_t user_no, const uint8_t peer_id[static 20], pbts_now now) {
     unsigned shard = pbts_tracker_shard(tracker, announce->infohash);
     pbts_swarm_result result = { 0 };
     pbts_lock_enter(&tracker->lock, shard);
     pbts_status status = pbts_swarms_leave(tracker->shards[shard], &result, announce->infohash,
-                                           user_no, announce->peer_id, now.mono_s);
+                                           user_no, peer_id, now.mono_s);
     pbts_lock_leave(&tracker->lock, shard);
     if (status != PBTS_OK) return refusal_of_swarm(status);
     result.peers4_len = result.peers6_len = 0;
@@ -183,9 +202,11 @@ pbts_refusal pbts_tracker_announce_as(pbts_tracker *tracker, pbts_announce_reply
                                       pbts_now now) {
     const pbts_policy *policy = pbts_tracker_policy_now(tracker);
     pbts_account *account = user_no > 0 ? pbts_accounts_find(&tracker->accounts, user_no) : NULL;
+    pbts_swarm_update update = { .user_no = user_no, .addr = pbts_addr_unmapped(client) };
+    peer_identity(update.peer_id, announce, user_no, &update.addr);
     note_reported(account, announce);
     if (announce->event == PBTS_EVENT_STOPPED) {
-        return leave(tracker, reply, room, announce, user_no, now);
+        return leave(tracker, reply, room, announce, user_no, update.peer_id, now);
     }
     bool downloader_only, known_only = false;
     pbts_refusal refusal = admit(policy, account, announce, &downloader_only);
@@ -196,19 +217,14 @@ pbts_refusal pbts_tracker_announce_as(pbts_tracker *tracker, pbts_announce_reply
         known_only = true;
     }
     uint32_t want = peer_list_allowed(account, policy, now) ? wanted(policy, announce) : 0;
-    pbts_swarm_update update = {
-        .user_no = user_no,
-        .addr = pbts_addr_unmapped(client),
-        .seeder = announce->left_bytes == 0,
-        .completed = announce->event == PBTS_EVENT_COMPLETED,
-        .partial_seeder = announce->event == PBTS_EVENT_PAUSED,
-        .known_only = known_only || downloader_only,
-        .seeder_stays = downloader_only,
-        .want4 = (families & PBTS_FAMILIES_IPV4) ? want : 0,
-        .want6 = (families & PBTS_FAMILIES_IPV6) ? want : 0,
-    };
     update.addr.port = announce->port;
-    memcpy(update.peer_id, announce->peer_id, sizeof update.peer_id);
+    update.seeder = announce->left_bytes == 0;
+    update.completed = announce->event == PBTS_EVENT_COMPLETED;
+    update.partial_seeder = announce->event == PBTS_EVENT_PAUSED;
+    update.known_only = known_only || downloader_only;
+    update.seeder_stays = downloader_only;
+    update.want4 = (families & PBTS_FAMILIES_IPV4) ? want : 0;
+    update.want6 = (families & PBTS_FAMILIES_IPV6) ? want : 0;
     refusal = join(tracker, reply, room, announce, &update, now);
     bool denied_for_number = refusal == PBTS_REFUSAL_RATIO_TOO_LOW && !downloader_only;
     return denied_for_number ? PBTS_REFUSAL_TOO_MANY_TORRENTS : refusal;

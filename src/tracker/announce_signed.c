@@ -1,9 +1,11 @@
 /* Announces that carry a signature instead of a passkey: one pairing, then a tracker id for the
- * announces that follow, and a ticket that other peers can check (DESIGN sections 5 and 7). */
+ * announces that follow, and what other peers can check: a ticket, and for times without a tracker
+ * a membership (DESIGN sections 5 and 7). */
 #include "base/secret.h"
 #include "codec/bencode.h"
 #include "codec/text.h"
 #include "tracker/announce.h"
+#include "tracker/membership.h"
 #include "tracker/users.h"
 
 static pbts_status parse_time(uint64_t *out, pbts_span text) {
@@ -53,7 +55,7 @@ static void add_ticket(const pbts_tracker *tracker, pbts_announce_reply *reply,
     pbts_bls_signature signature;
     pbts_writer writer = pbts_writer_over(message, sizeof message);
     pbts_message_ticket(&writer, tracker->iid, &user->key, allowance, now.unix_s, expires);
-    pbts_bls_sign(&signature, &tracker->owner, PBTS_BLS_TICKET, pbts_writer_span(&writer));
+    pbts_bls_sign(&signature, &tracker->secrets->owner, PBTS_BLS_TICKET, pbts_writer_span(&writer));
 
     pbts_writer ticket = pbts_writer_over(room->ticket, sizeof room->ticket);
     pbts_write_u8(&ticket, 'd');
@@ -69,6 +71,35 @@ static void add_ticket(const pbts_tracker *tracker, pbts_announce_reply *reply,
     pbts_bencode_string(&ticket, PBTS_SPAN_OF(signature.bytes));
     pbts_write_u8(&ticket, 'e');
     if (!ticket.failed) reply->ticket = pbts_writer_span(&ticket);
+}
+
+/* What the user shows to others once the tracker is away. */
+static void add_membership(const pbts_tracker *tracker, pbts_announce_reply *reply,
+                           pbts_announce_room *room, const pbts_user_row *user,
+                           const pbts_account *account, pbts_now now) {
+    pbts_membership membership;
+    pbts_epoch_beacon beacon;
+    pbts_membership_make(tracker, &membership, &user->key, account, now);
+    pbts_writer writer = pbts_writer_over(room->membership, sizeof room->membership);
+    pbts_membership_encode(&writer, &membership);
+    reply->membership = pbts_writer_span(&writer);
+    pbts_tracker_beacon(tracker, &beacon, now);
+    writer = pbts_writer_over(room->beacon, sizeof room->beacon);
+    pbts_dht_beacon_encode(&writer, &beacon);
+    reply->beacon = pbts_writer_span(&writer);
+}
+
+static void add_tracker_id(const pbts_tracker *tracker, pbts_announce_reply *reply,
+                           pbts_announce_room *room, uint32_t user_no, const pbts_account *account,
+                           pbts_now now) {
+    uint8_t tag[PBTS_PASSKEY_TAG_LEN];
+    pbts_tracker_id id = { .user_no = user_no,
+                           .generation =
+                               atomic_load_explicit(&account->generation, memory_order_acquire),
+                           .expires_unix = now.unix_s + PBTS_TRACKER_ID_LIFE_S };
+    pbts_account_tag(tag, account);
+    pbts_tracker_id_make(room->tracker_id, &tracker->secrets->passkey_key, &id, tag);
+    reply->tracker_id = pbts_span_text(room->tracker_id);
 }
 
 static pbts_refusal load_announcer(pbts_tracker *tracker, uint32_t *user_no, pbts_user_row *user,
@@ -99,14 +130,12 @@ pbts_refusal pbts_tracker_announce_signed(pbts_tracker *tracker, pbts_announce_r
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     pbts_account *account = pbts_accounts_find(&tracker->accounts, user_no);
     if (account == NULL) return PBTS_REFUSAL_UNKNOWN_USER;
-    if (!pbts_signed_time_claim(tracker, account, time)) return PBTS_REFUSAL_STALE_TIME;
+    if (!pbts_signed_time_claim(tracker, account, time, now)) return PBTS_REFUSAL_STALE_TIME;
     refusal =
         pbts_tracker_announce_as(tracker, reply, room, announce, user_no, client, families, now);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
-    uint32_t generation = atomic_load_explicit(&account->generation, memory_order_acquire);
-    pbts_tracker_id_make(room->tracker_id, &tracker->passkey_key, user_no, generation,
-                         now.unix_s + PBTS_TRACKER_ID_LIFE_S);
-    reply->tracker_id = pbts_span_text(room->tracker_id);
+    add_tracker_id(tracker, reply, room, user_no, account, now);
     add_ticket(tracker, reply, room, &user, account, now);
+    add_membership(tracker, reply, room, &user, account, now);
     return PBTS_REFUSAL_NONE;
 }

@@ -426,6 +426,10 @@ pbts_refusal pbts_check_report(pbts_tracker *tracker, pbts_checked_report **out,
     }
     checker_deinit(&c);
     if (refusal == PBTS_REFUSAL_NONE) {
+        for (size_t i = 0; i < result->count; i++) {
+            pbts_checked_statement *statement = &result->statements[i];
+            statement->is_refused = statement->verdict.refusal != PBTS_REFUSAL_NONE;
+        }
         *out = result;
     } else {
         pbts_checked_report_free(result);

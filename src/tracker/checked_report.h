@@ -14,6 +14,7 @@ typedef struct {
     uint32_t bitmap_at, bitmap_len;      /* not PIECE: in the report's blob */
     bool of_predecessor;                 /* names the predecessor's iid */
     bool names_v2;                       /* names the torrent by its v2 infohash */
+    bool is_refused;                     /* by the check; no commit looks at it */
     uint8_t infohash[PBTS_INFOHASH_LEN]; /* as named; keys the predecessor's claims */
     pbts_verdict verdict;
 } pbts_checked_statement;

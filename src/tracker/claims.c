@@ -188,8 +188,12 @@ static pbts_status forget_rows(pbts_txn *txn, pbts_table table, uint32_t from) {
     return PBTS_OK;
 }
 
+/* Of the clock and what was counted the earlier decides: what is forgotten is not paid any more, so
+ * a clock that is far ahead for a moment must not end this and all periods until then. New claims
+ * come with new epochs, so nothing piles up. */
 pbts_status pbts_commit_forget_claims(pbts_commit *commit) {
     uint64_t oldest_epoch = pbts_epoch_at(commit->now.unix_s);
+    if (oldest_epoch > commit->counted_epoch) oldest_epoch = commit->counted_epoch;
     oldest_epoch = oldest_epoch > PBTS_WINDOW_EPOCHS ? oldest_epoch - PBTS_WINDOW_EPOCHS : 0;
     uint32_t from = (uint32_t)pbts_claim_period(oldest_epoch);
     uint32_t known = atomic_load(&commit->tracker->claims_from_period);

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/epoch.h"
 #include "hash/sha.h"
+#include "ledger/mirror.h"
 #include "tracker/commit_state.h"
 
 /* ---- touched balances ---- */
@@ -48,7 +49,8 @@ pbts_status pbts_commit_touch(pbts_commit *commit, size_t *index, uint32_t user_
     PBTS_TRY(pbts_user_row_get(commit->txn, &row, user_no));
     pbts_touched touched = { .user_no = user_no, .balance = pbts_account_balance(account) };
     touched.before = touched.balance;
-    pbts_uid_hash(touched.uid_hash, (pbts_span){ row.uid, row.uid_len });
+    touched.keyless = !row.has_key;
+    pbts_user_row_uid_hash(touched.uid_hash, &row);
     key_hash_of(touched.key_hash, &row);
     PBTS_TRY(pbts_commit_touch_new(commit, &touched));
     *index = commit->touched_count - 1;
@@ -88,6 +90,7 @@ pbts_status pbts_commit_begin(pbts_commit **out, pbts_tracker *tracker, pbts_now
     commit->policy = pbts_tracker_policy(tracker);
     commit->users = atomic_load(&tracker->accounts.count);
     commit->torrents = atomic_load(&tracker->torrent_count);
+    commit->counted_epoch = atomic_load(&tracker->counted_epoch);
     pbts_number_map_init(&commit->touched_map, tracker->mem);
     pbts_status status = pbts_txn_begin(&commit->txn, tracker->store, true);
     if (status != PBTS_OK) {
@@ -122,6 +125,18 @@ static bool is_for_ledger(const pbts_commit *commit, const pbts_touched *touched
            now->generation != before->generation;
 }
 
+/* The ledger that follows this one knows users by their keys. Who is here by name alone, or was
+ * migrated and has not come yet, is no arrear of it. */
+static pbts_status mark_for_mirror(pbts_commit *commit) {
+    if (!commit->tracker->mirrored) return PBTS_OK;
+    for (size_t i = 0; i < commit->touched_count; i++) {
+        const pbts_touched *touched = &commit->touched[i];
+        if (touched->keyless || !is_for_ledger(commit, touched)) continue;
+        PBTS_TRY(pbts_mirror_mark(commit->txn, touched->uid_hash));
+    }
+    return PBTS_OK;
+}
+
 static pbts_status write_ledger(pbts_commit *commit) {
     pbts_tracker *tracker = commit->tracker;
     size_t changed = 0;
@@ -136,11 +151,11 @@ static pbts_status write_ledger(pbts_commit *commit) {
     for (size_t at = 0; status == PBTS_OK && at < changed; at += PBTS_LEDGER_ROWS_MAX) {
         size_t count = changed - at;
         if (count > PBTS_LEDGER_ROWS_MAX) count = PBTS_LEDGER_ROWS_MAX;
-        status =
-            pbts_ledger_write(commit->txn, rows + at, count, &tracker->owner, commit->now.unix_s);
+        status = pbts_ledger_write(commit->txn, rows + at, count, &tracker->secrets->owner,
+                                   commit->now.unix_s);
     }
     pbts_release(tracker->mem, rows);
-    return status;
+    return status == PBTS_OK ? mark_for_mirror(commit) : status;
 }
 
 /* Granted amounts live in the user rows; rewrite those that changed. */
@@ -154,6 +169,11 @@ static pbts_status write_granted(pbts_commit *commit) {
         PBTS_TRY(pbts_user_row_put(commit->txn, touched->user_no, &row));
     }
     return PBTS_OK;
+}
+
+static pbts_status write_counted(const pbts_commit *commit) {
+    if (commit->counted_epoch <= atomic_load(&commit->tracker->counted_epoch)) return PBTS_OK;
+    return pbts_tracker_counted_put(commit->txn, commit->counted_epoch);
 }
 
 /* Everything that can fail for want of memory happens before the store commits. */
@@ -185,14 +205,20 @@ static pbts_status reserve_memory(pbts_commit *commit) {
 static void publish(pbts_commit *commit, const pbts_ledger_head *head) {
     pbts_tracker *tracker = commit->tracker;
     for (size_t i = 0; i < commit->touched_count; i++) {
-        pbts_accounts_publish(&tracker->accounts, commit->touched[i].user_no,
-                              &commit->touched[i].balance, &tracker->passkey_key);
+        const pbts_touched *touched = &commit->touched[i];
+        pbts_passkey_owner owner = { .user_no = touched->user_no,
+                                     .generation = touched->balance.generation };
+        memcpy(owner.uid_hash, touched->uid_hash, sizeof owner.uid_hash);
+        memcpy(owner.key_hash, touched->key_hash, sizeof owner.key_hash);
+        pbts_accounts_publish(&tracker->accounts, &owner, &touched->balance,
+                              &tracker->secrets->passkey_key);
     }
     if (commit->torrents > atomic_load(&tracker->torrent_count)) {
         atomic_store(&tracker->torrent_count, commit->torrents);
     }
     pbts_commit_downloads_publish(commit);
     atomic_store(&tracker->claims_from_period, commit->claims_from_period);
+    atomic_store(&tracker->counted_epoch, commit->counted_epoch);
     atomic_fetch_add(&tracker->credited_bytes, commit->credited_bytes);
     atomic_fetch_add(&tracker->held_bytes, (uint64_t)commit->held_change_bytes);
     atomic_store(&tracker->ledger_sequence, head->sequence);
@@ -203,6 +229,7 @@ pbts_status pbts_commit_end(pbts_commit *commit) {
     pbts_ledger_head head;
     pbts_status status = write_granted(commit);
     if (status == PBTS_OK) status = write_ledger(commit);
+    if (status == PBTS_OK) status = write_counted(commit);
     if (status == PBTS_OK) status = pbts_ledger_head_read(commit->txn, &head);
     if (status == PBTS_OK) status = reserve_memory(commit);
     if (status != PBTS_OK) {
@@ -224,9 +251,11 @@ static pbts_refusal apply_statement(pbts_commit *commit, const pbts_checked_repo
     /* A report that was used in a commit that failed may come again. */
     statement->verdict = (pbts_verdict){ 0 };
     if (statement->period < commit->claims_from_period) return PBTS_REFUSAL_EPOCH_EXPIRED;
-    /* The clock went back since the check: the ledger's time, by which rule 9 judges what may have
+    /* Time went on since the check; or back: the ledger's, by which rule 9 judges what may have
      * been counted, must not be before the receipt's. */
-    if (statement->epoch > pbts_epoch_at(commit->now.unix_s)) return PBTS_REFUSAL_EPOCH_FUTURE;
+    uint64_t now_epoch = pbts_epoch_at(commit->now.unix_s);
+    if (statement->epoch > now_epoch) return PBTS_REFUSAL_EPOCH_FUTURE;
+    if (!pbts_epoch_in_window(statement->epoch, now_epoch)) return PBTS_REFUSAL_EPOCH_EXPIRED;
     pbts_status status = pbts_pieces_get(commit->txn, &pieces, statement->torrent_no);
     if (status == PBTS_OK) {
         status = pbts_commit_claim(commit, &claim, report, statement, &pieces);
@@ -240,6 +269,7 @@ static pbts_refusal apply_statement(pbts_commit *commit, const pbts_checked_repo
                                      statement->sender_no, claim.fresh_bytes);
         if (refusal == PBTS_REFUSAL_NONE) {
             refusal = pbts_refusal_of_status(pbts_commit_claim_put(commit, &claim));
+            if (statement->epoch > commit->counted_epoch) commit->counted_epoch = statement->epoch;
         } else {
             statement->verdict.credited_pieces = 0;
         }
@@ -250,9 +280,10 @@ static pbts_refusal apply_statement(pbts_commit *commit, const pbts_checked_repo
 
 pbts_refusal pbts_commit_report(pbts_commit *commit, pbts_checked_report *report) {
     if (atomic_load(&commit->tracker->sealed)) return PBTS_REFUSAL_SEALED;
+    commit->release_steps_left = PBTS_RELEASE_STEPS_OF_REPORT;
     for (size_t i = 0; i < report->count; i++) {
         pbts_checked_statement *statement = &report->statements[i];
-        if (statement->verdict.refusal != PBTS_REFUSAL_NONE) continue;
+        if (statement->is_refused) continue;
         pbts_refusal refusal = apply_statement(commit, report, statement);
         if (refusal == PBTS_REFUSAL_STORE_FULL || refusal == PBTS_REFUSAL_INTERNAL ||
             refusal == PBTS_REFUSAL_OVERLOADED) {

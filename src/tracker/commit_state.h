@@ -13,9 +13,15 @@ typedef struct {
     uint32_t user_no;
     pbts_balance balance;
     bool is_new;         /* an account that the ledger does not have yet */
+    bool keyless;        /* its key is not here: another ledger cannot take it (yet) */
     pbts_balance before; /* rows are written only for what differs */
     uint8_t uid_hash[PBTS_UID_HASH_LEN], key_hash[32]; /* for the ledger row */
 } pbts_touched;
+
+/* HELD rows, or parts of one, that one operation releases at most. Two whose debts pay each other
+ * off a byte at a time would go on for ever, and everybody in the commit waits for it: a report
+ * does what its signatures cost to check. */
+enum { PBTS_RELEASE_STEPS_OF_REPORT = 1000, PBTS_RELEASE_STEPS_OF_ADMIN = 100000 };
 
 struct pbts_commit {
     pbts_tracker *tracker;
@@ -32,7 +38,8 @@ struct pbts_commit {
     uint64_t credited_bytes;
     int64_t held_change_bytes;
     uint32_t claims_from_period;     /* published with the rest */
-    uint32_t release_steps;          /* HELD rows released so far, bounded */
+    uint64_t counted_epoch;          /* the latest of a receipt that counted, here or before */
+    uint32_t release_steps_left;     /* HELD rows that this operation may still release */
     pbts_swarm_downloads *downloads; /* counts that the store gets; NULL: none */
     size_t download_count;
 };

@@ -62,15 +62,23 @@ static pbts_status note_new(pbts_commit *commit, uint32_t torrent_no) {
     return PBTS_OK;
 }
 
+/* What a torrent is of a user's limit. The largest take 20 MiB of the store, for ever, and reports
+ * wait when it is full: one member must not be enough for that. */
+static uint32_t weight_of(const pbts_metainfo *meta) {
+    enum { WEIGHT_LEN = 64 * 1024 };
+    return (uint32_t)((pbts_metainfo_bytes(meta).len + WEIGHT_LEN - 1) / WEIGHT_LEN);
+}
+
 /* user_no 0 is an administrator: no limit, no row to count in. */
-static pbts_refusal count_upload(pbts_commit *commit, uint32_t user_no) {
+static pbts_refusal count_upload(pbts_commit *commit, uint32_t user_no, uint32_t weight) {
     pbts_user_row row;
     if (user_no == 0) return PBTS_REFUSAL_NONE;
     pbts_status status = pbts_user_row_get(commit->txn, &row, user_no);
     if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_UNKNOWN_USER;
     if (status != PBTS_OK) return pbts_refusal_of_status(status);
-    if (row.uploads >= commit->policy.uploads_per_user_max) return PBTS_REFUSAL_TOO_MANY_UPLOADS;
-    row.uploads++;
+    uint32_t most = commit->policy.uploads_per_user_max;
+    if (row.uploads > most || weight > most - row.uploads) return PBTS_REFUSAL_TOO_MANY_UPLOADS;
+    row.uploads += weight;
     return pbts_refusal_of_status(pbts_user_row_put(commit->txn, user_no, &row));
 }
 
@@ -87,7 +95,7 @@ pbts_refusal pbts_commit_torrent(pbts_commit *commit, uint32_t *torrent_no, uint
     }
     if (status != PBTS_OK) return pbts_refusal_of_status(status);
     if (known_v1 || known_v2) return PBTS_REFUSAL_TORRENT_EXISTS;
-    pbts_refusal refusal = count_upload(commit, user_no);
+    pbts_refusal refusal = count_upload(commit, user_no, weight_of(meta));
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     status = put_all(commit, &torrent, meta);
     if (status == PBTS_OK) status = note_new(commit, torrent.torrent_no);

@@ -3,10 +3,10 @@
 #include "hash/sha.h"
 #include "tracker/commit_state.h"
 
-static bool taken(pbts_commit *commit, pbts_table table, const uint8_t hash[static 32],
-                  pbts_status *status) {
+static bool is_name_taken(pbts_commit *commit, const uint8_t uid_hash[static 32],
+                          pbts_status *status) {
     uint32_t number;
-    *status = pbts_user_no_by_hash(commit->txn, &number, table, hash);
+    *status = pbts_user_no_by_hash(commit->txn, &number, PBTS_TABLE_UIDS, uid_hash);
     if (*status == PBTS_NOT_FOUND) {
         *status = PBTS_OK;
         return false;
@@ -72,19 +72,60 @@ static pbts_status put_user(pbts_commit *commit, const pbts_touched *touched,
     return put_number(commit, PBTS_TABLE_KEYS, touched->key_hash, touched->user_no);
 }
 
+/* An inherited account, whose name is heard for the first time. */
+static pbts_refusal claim_name(pbts_commit *commit, uint32_t *user_no,
+                               const uint8_t uid_hash[static 32],
+                               const pbts_checked_registration *registration) {
+    pbts_user_row row;
+    pbts_status status = pbts_user_no_by_hash(commit->txn, user_no, PBTS_TABLE_UIDS, uid_hash);
+    if (status == PBTS_OK) status = pbts_user_row_get(commit->txn, &row, *user_no);
+    if (status != PBTS_OK) return pbts_commit_refusal(status);
+    if (row.uid_len > 0) return PBTS_REFUSAL_UID_TAKEN;
+    bool same = registration->has_key &&
+                memcmp(row.key.bytes, registration->key.bytes, sizeof row.key.bytes) == 0;
+    if (!same) return PBTS_REFUSAL_KEY_MISMATCH;
+    row.uid_len = registration->uid_len;
+    memcpy(row.uid, registration->uid, sizeof row.uid);
+    return pbts_commit_refusal(pbts_user_row_put(commit->txn, *user_no, &row));
+}
+
+/* A key stays with the name that it came with, here or in a ledger that goes on here: claims are
+ * kept by names and receipts name keys, so under another name all that was counted would count
+ * again. */
+static pbts_refusal check_key(pbts_commit *commit, const pbts_touched *touched) {
+    uint32_t number;
+    uint8_t uid_hash[PBTS_UID_HASH_LEN];
+    pbts_ledger_account account;
+    bool from_referrer = false;
+    pbts_status status =
+        pbts_user_no_by_hash(commit->txn, &number, PBTS_TABLE_KEYS, touched->key_hash);
+    if (status == PBTS_OK) {
+        status = pbts_ledger_read(commit->txn, &account, &from_referrer, touched->uid_hash);
+        bool is_own = status == PBTS_OK && !from_referrer && account.user_no == number;
+        if (status == PBTS_OK || status == PBTS_NOT_FOUND)
+            return is_own ? PBTS_REFUSAL_NONE : PBTS_REFUSAL_KEY_TAKEN;
+    } else if (status == PBTS_NOT_FOUND) {
+        status = pbts_ledger_referrer_name(commit->txn, uid_hash, touched->key_hash);
+        if (status == PBTS_NOT_FOUND) return PBTS_REFUSAL_NONE;
+        bool is_own = memcmp(uid_hash, touched->uid_hash, sizeof uid_hash) == 0;
+        if (status == PBTS_OK) return is_own ? PBTS_REFUSAL_NONE : PBTS_REFUSAL_KEY_TAKEN;
+    }
+    return pbts_refusal_of_status(status);
+}
+
 static pbts_refusal add_user(pbts_commit *commit, uint32_t *user_no, pbts_touched *touched,
                              const pbts_checked_registration *registration) {
     pbts_status status;
-    if (taken(commit, PBTS_TABLE_UIDS, touched->uid_hash, &status)) return PBTS_REFUSAL_UID_TAKEN;
-    if (status != PBTS_OK) return pbts_refusal_of_status(status);
-    if (registration->has_key && taken(commit, PBTS_TABLE_KEYS, touched->key_hash, &status)) {
-        return PBTS_REFUSAL_KEY_TAKEN;
+    if (is_name_taken(commit, touched->uid_hash, &status)) {
+        return claim_name(commit, user_no, touched->uid_hash, registration);
     }
     if (status != PBTS_OK) return pbts_refusal_of_status(status);
     pbts_refusal refusal = opening_balance(commit, touched);
+    if (refusal == PBTS_REFUSAL_NONE && registration->has_key) refusal = check_key(commit, touched);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     if (touched->user_no >= PBTS_USERS_MAX) return PBTS_REFUSAL_USERS_FULL;
     touched->is_new = true;
+    touched->keyless = !registration->has_key;
     touched->before = touched->balance;
     status = put_user(commit, touched, registration);
     if (status == PBTS_OK) status = pbts_commit_touch_new(commit, touched);
@@ -135,6 +176,7 @@ pbts_refusal pbts_commit_set_totals(pbts_commit *commit, uint32_t user_no, uint6
     balance->granted -= (int64_t)down_bytes - (int64_t)balance->down;
     balance->up = up_bytes;
     balance->down = down_bytes;
+    commit->release_steps_left = PBTS_RELEASE_STEPS_OF_ADMIN;
     return pbts_commit_refusal(pbts_commit_release_held(commit, user_no));
 }
 
@@ -156,7 +198,7 @@ pbts_refusal pbts_commit_migrate(pbts_commit *commit, uint32_t *user_no, pbts_sp
     pbts_refusal refusal = opening_balance(commit, &touched);
     if (refusal != PBTS_REFUSAL_NONE) return refusal;
     if (touched.user_no >= PBTS_USERS_MAX) return PBTS_REFUSAL_USERS_FULL;
-    touched.is_new = true;
+    touched.is_new = touched.keyless = true;
     touched.before = touched.balance;
     status = pbts_commit_touch_new(commit, &touched);
     if (status != PBTS_OK) return pbts_commit_refusal(status);

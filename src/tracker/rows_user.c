@@ -55,6 +55,14 @@ pbts_status pbts_user_row_put(pbts_txn *txn, uint32_t user_no, const pbts_user_r
     return pbts_txn_put(txn, PBTS_TABLE_USERS, PBTS_SPAN_OF(key), PBTS_SPAN_OF(value));
 }
 
+void pbts_user_row_uid_hash(uint8_t out[static PBTS_UID_HASH_LEN], const pbts_user_row *row) {
+    if (row->uid_len == 0) {
+        memcpy(out, row->uid, PBTS_UID_HASH_LEN);
+    } else {
+        pbts_uid_hash(out, (pbts_span){ row->uid, row->uid_len });
+    }
+}
+
 pbts_status pbts_user_no_by_hash(pbts_txn *txn, uint32_t *out, pbts_table table,
                                  const uint8_t hash[static 32]) {
     pbts_span value;

@@ -4,8 +4,11 @@
 #include "base/assert.h"
 #include "base/epoch.h"
 #include "base/secret.h"
+#include "base/secret_memory.h"
 #include "hash/sha.h"
 #include "tracker/state.h"
+
+static const uint8_t YES[1] = { 1 };
 
 static pbts_status put_meta(pbts_txn *txn, const char *name, pbts_span value) {
     return pbts_txn_put(txn, PBTS_TABLE_META, pbts_span_text(name), value);
@@ -24,8 +27,14 @@ static pbts_status put_predecessor(pbts_txn *txn, const pbts_predecessor *predec
 pbts_status pbts_tracker_setup(pbts_txn *txn, const pbts_tracker_config *config,
                                const pbts_predecessor *predecessor, pbts_now now) {
     pbts_ledger_params params = { 0 };
-    PBTS_TRY(pbts_random_fill(config->random, params.iid, sizeof params.iid));
+    if (config->mirrored) {
+        memcpy(params.iid, config->mirror_iid, sizeof params.iid);
+        PBTS_TRY(put_meta(txn, PBTS_META_MIRROR, PBTS_SPAN_OF(YES)));
+    } else {
+        PBTS_TRY(pbts_random_fill(config->random, params.iid, sizeof params.iid));
+    }
     pbts_bls_public_of(&params.owner, &config->owner);
+    PBTS_TRY(pbts_tracker_counted_put(txn, 0));
     if (predecessor != NULL) {
         params.has_referrer = true;
         params.referrer_last_epoch = predecessor->last_epoch;
@@ -33,6 +42,33 @@ pbts_status pbts_tracker_setup(pbts_txn *txn, const pbts_tracker_config *config,
         PBTS_TRY(put_predecessor(txn, predecessor));
     }
     return pbts_ledger_init(txn, &params, &config->owner, now.unix_s);
+}
+
+/* PBTS_NOT_FOUND, PBTS_CORRUPT, store errors. */
+static pbts_status load_epoch(pbts_txn *txn, uint64_t *out, const char *name) {
+    pbts_span value;
+    PBTS_TRY(pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(name)));
+    pbts_cursor in = pbts_cursor_over(value);
+    return pbts_read_u64(&in, out) == PBTS_OK ? PBTS_OK : PBTS_CORRUPT;
+}
+
+static pbts_status put_epoch(pbts_txn *txn, const char *name, uint64_t epoch) {
+    uint8_t value[8];
+    pbts_writer writer = pbts_writer_over(value, sizeof value);
+    pbts_write_u64(&writer, epoch);
+    return put_meta(txn, name, pbts_writer_span(&writer));
+}
+
+pbts_status pbts_tracker_floor_put(pbts_txn *txn, uint64_t epoch) {
+    return put_epoch(txn, PBTS_META_FLOOR, epoch);
+}
+
+static pbts_status raise_floor(pbts_txn *txn, uint64_t epoch) {
+    uint64_t known;
+    pbts_status status = load_epoch(txn, &known, PBTS_META_FLOOR);
+    if (status == PBTS_NOT_FOUND || (status == PBTS_OK && known < epoch))
+        return pbts_tracker_floor_put(txn, epoch);
+    return status;
 }
 
 /* What a claims file says twice is the union of both. */
@@ -52,6 +88,8 @@ static pbts_status put_union(pbts_txn *txn, pbts_span key, pbts_span bitmap) {
 
 pbts_status pbts_tracker_old_claim_put(pbts_txn *txn, const pbts_claims_record *record) {
     uint8_t key[4 + 32 + 32 + 20 + 2];
+    uint64_t lost;
+    if (pbts_claims_is_lost(record, &lost)) return raise_floor(txn, lost);
     pbts_writer writer = pbts_writer_over(key, sizeof key);
     pbts_write_u32(&writer, record->period);
     pbts_write_bytes(&writer, PBTS_SPAN_OF(record->receiver));
@@ -66,7 +104,7 @@ pbts_status pbts_tracker_old_claims_put(pbts_txn *txn, const pbts_claims_file *f
     pbts_claims_record record;
     while (pbts_claims_file_next(&claims, &record))
         PBTS_TRY(pbts_tracker_old_claim_put(txn, &record));
-    return PBTS_OK;
+    return pbts_claims_file_end(&claims);
 }
 
 /* The INIT entry names the predecessor but not what it had: taken for neither sealed nor counted.
@@ -80,19 +118,72 @@ static pbts_status restore_predecessor(pbts_txn *txn) {
     return put_predecessor(txn, &predecessor);
 }
 
+/* Some accounts behind `*at`, which moves to the last of them. */
+static pbts_status read_accounts(pbts_txn *txn, pbts_ledger_account *out, size_t *count, size_t max,
+                                 uint8_t at[static PBTS_UID_HASH_LEN]) {
+    pbts_rows *rows;
+    pbts_span key, value, from = { at, PBTS_UID_HASH_LEN };
+    pbts_status status = PBTS_OK;
+    *count = 0;
+    PBTS_TRY(pbts_rows_open(&rows, txn, PBTS_TABLE_ACCOUNTS, from, (pbts_span){ 0 }));
+    while (status == PBTS_OK && *count < max && pbts_rows_next(rows, &key, &value)) {
+        pbts_cursor in = pbts_cursor_over(value);
+        if (pbts_span_equal(key, from)) continue;
+        status = pbts_ledger_row_decode(&out[*count], &in);
+        if (status == PBTS_OK) ++*count;
+    }
+    if (status == PBTS_OK) status = pbts_rows_status(rows);
+    pbts_rows_close(rows);
+    if (*count > 0) memcpy(at, out[*count - 1].uid_hash, PBTS_UID_HASH_LEN);
+    return status == PBTS_MALFORMED ? PBTS_CORRUPT : status;
+}
+
+/* The keys of accounts whose users have not come yet: each is its account's. */
+static pbts_status restore_keys(pbts_txn *txn) {
+    enum { SOME = 64 };
+    static const uint8_t no_key[32] = { 0 };
+    pbts_ledger_account accounts[SOME];
+    uint8_t at[PBTS_UID_HASH_LEN] = { 0 }, number[4];
+    size_t count = SOME;
+    while (count == SOME) {
+        PBTS_TRY(read_accounts(txn, accounts, &count, SOME, at));
+        for (size_t i = 0; i < count; i++) {
+            if (memcmp(accounts[i].key_hash, no_key, sizeof no_key) == 0) continue;
+            pbts_key_u32(number, accounts[i].user_no);
+            PBTS_TRY(pbts_txn_put(txn, PBTS_TABLE_KEYS, PBTS_SPAN_OF(accounts[i].key_hash),
+                                  PBTS_SPAN_OF(number)));
+        }
+    }
+    return PBTS_OK;
+}
+
 pbts_status pbts_tracker_restored(pbts_txn *txn, bool has_claims) {
-    static const uint8_t yes[1] = { 1 };
     pbts_ledger_head head;
-    uint8_t value[8];
     PBTS_TRY(pbts_ledger_head_read(txn, &head));
     PBTS_TRY(restore_predecessor(txn));
-    if (has_claims) return put_meta(txn, PBTS_META_OLD_CLAIMS, PBTS_SPAN_OF(yes));
-    pbts_writer writer = pbts_writer_over(value, sizeof value);
-    pbts_write_u64(&writer, head.epoch);
-    return put_meta(txn, PBTS_META_FLOOR, pbts_writer_span(&writer));
+    PBTS_TRY(restore_keys(txn));
+    if (has_claims) return put_meta(txn, PBTS_META_OLD_CLAIMS, PBTS_SPAN_OF(YES));
+    return pbts_tracker_floor_put(txn, head.epoch);
+}
+
+pbts_status pbts_tracker_counted_put(pbts_txn *txn, uint64_t epoch) {
+    return put_epoch(txn, PBTS_META_COUNTED, epoch);
 }
 
 /* ---- opening ---- */
+
+/* Of this instance alone: a successor with the same owner key gives numbers anew, and nobody's old
+ * passkey may be another's there. */
+static void make_passkey_key(pbts_tracker *tracker) {
+    static const char LABEL[] = "pbts/passkey-key/1";
+    uint8_t message[sizeof LABEL - 1 + PBTS_IID_LEN], key[PBTS_SHA256_LEN];
+    pbts_writer writer = pbts_writer_over(message, sizeof message);
+    pbts_write_bytes(&writer, pbts_span_text(LABEL));
+    pbts_write_bytes(&writer, PBTS_SPAN_OF(tracker->iid));
+    pbts_hmac_sha256(key, PBTS_SPAN_OF(tracker->secrets->passkey_root), pbts_writer_span(&writer));
+    memcpy(tracker->secrets->passkey_key.bytes, key, sizeof key);
+    pbts_wipe(key, sizeof key);
+}
 
 static pbts_status load_identity(pbts_tracker *tracker, pbts_txn *txn) {
     pbts_ledger_params params;
@@ -103,6 +194,7 @@ static pbts_status load_identity(pbts_tracker *tracker, pbts_txn *txn) {
         return PBTS_DENIED;
     }
     memcpy(tracker->iid, params.iid, sizeof tracker->iid);
+    make_passkey_key(tracker);
     atomic_store(&tracker->sealed, head.sealed);
     atomic_store(&tracker->ledger_sequence, head.sequence);
     atomic_store(&tracker->ledger_unix_s, head.unix_time);
@@ -110,26 +202,54 @@ static pbts_status load_identity(pbts_tracker *tracker, pbts_txn *txn) {
 }
 
 static pbts_status load_floor(pbts_tracker *tracker, pbts_txn *txn) {
-    pbts_span value;
-    pbts_status status =
-        pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_FLOOR));
-    if (status == PBTS_NOT_FOUND) return PBTS_OK;
-    PBTS_TRY(status);
-    pbts_cursor in = pbts_cursor_over(value);
-    if (pbts_read_u64(&in, &tracker->floor_epoch) != PBTS_OK) return PBTS_CORRUPT;
-    tracker->has_floor = true;
+    pbts_status status = load_epoch(txn, &tracker->floor_epoch, PBTS_META_FLOOR);
+    tracker->has_floor = status == PBTS_OK;
+    return status == PBTS_NOT_FOUND ? PBTS_OK : status;
+}
+
+/* A store from before this row: what the ledger's time allows. */
+static pbts_status read_counted(pbts_txn *txn, uint64_t *out) {
+    pbts_ledger_head head;
+    pbts_status status = load_epoch(txn, out, PBTS_META_COUNTED);
+    if (status != PBTS_NOT_FOUND) return status;
+    PBTS_TRY(pbts_ledger_head_read(txn, &head));
+    *out = head.epoch;
     return PBTS_OK;
 }
 
-static pbts_status load_claims_from(pbts_tracker *tracker, pbts_txn *txn) {
+static pbts_status load_counted(pbts_tracker *tracker, pbts_txn *txn) {
+    uint64_t epoch;
+    PBTS_TRY(read_counted(txn, &epoch));
+    atomic_store(&tracker->counted_epoch, epoch);
+    return PBTS_OK;
+}
+
+/* 0: none were forgotten yet. */
+static pbts_status read_claims_from(pbts_txn *txn, uint32_t *out) {
     pbts_span value;
-    uint32_t period;
     pbts_status status =
         pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_CLAIMS_FROM));
+    *out = 0;
     if (status == PBTS_NOT_FOUND) return PBTS_OK;
     PBTS_TRY(status);
-    PBTS_TRY(pbts_number_decode(&period, value));
+    return pbts_number_decode(out, value);
+}
+
+static pbts_status load_claims_from(pbts_tracker *tracker, pbts_txn *txn) {
+    uint32_t period;
+    PBTS_TRY(read_claims_from(txn, &period));
     atomic_store(&tracker->claims_from_period, period);
+    return PBTS_OK;
+}
+
+pbts_status pbts_tracker_claims_lost(pbts_txn *txn, uint64_t *epoch) {
+    uint32_t from;
+    pbts_status status = load_epoch(txn, epoch, PBTS_META_FLOOR);
+    if (status != PBTS_OK && status != PBTS_NOT_FOUND) return status;
+    PBTS_TRY(read_claims_from(txn, &from));
+    uint64_t forgotten = (uint64_t)from * PBTS_CLAIM_PERIOD_EPOCHS; /* and one more */
+    if (forgotten == 0 || (status == PBTS_OK && *epoch >= forgotten)) return status;
+    *epoch = forgotten - 1;
     return PBTS_OK;
 }
 
@@ -153,16 +273,29 @@ static pbts_status load_predecessor(pbts_tracker *tracker, pbts_txn *txn) {
     return PBTS_OK;
 }
 
-static pbts_status load_meta(pbts_tracker *tracker, pbts_txn *txn) {
+static pbts_status has_meta(pbts_txn *txn, bool *out, const char *name) {
     pbts_span value;
+    pbts_status status = pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(name));
+    *out = status == PBTS_OK;
+    return status == PBTS_NOT_FOUND ? PBTS_OK : status;
+}
+
+static pbts_status load_meta(pbts_tracker *tracker, pbts_txn *txn) {
     PBTS_TRY(load_floor(tracker, txn));
+    PBTS_TRY(load_counted(tracker, txn));
     PBTS_TRY(load_claims_from(tracker, txn));
     PBTS_TRY(load_predecessor(tracker, txn));
-    pbts_status status =
-        pbts_txn_get(txn, &value, PBTS_TABLE_META, pbts_span_text(PBTS_META_OLD_CLAIMS));
-    if (status != PBTS_OK && status != PBTS_NOT_FOUND) return status;
-    tracker->has_old_claims = status == PBTS_OK || tracker->predecessor.has_claims;
+    PBTS_TRY(has_meta(txn, &tracker->mirrored, PBTS_META_MIRROR));
+    PBTS_TRY(has_meta(txn, &tracker->has_old_claims, PBTS_META_OLD_CLAIMS));
+    if (tracker->predecessor.has_claims) tracker->has_old_claims = true;
     return PBTS_OK;
+}
+
+static pbts_passkey_owner owner_of(const pbts_ledger_account *account) {
+    pbts_passkey_owner owner = { .user_no = account->user_no, .generation = account->generation };
+    memcpy(owner.uid_hash, account->uid_hash, sizeof owner.uid_hash);
+    memcpy(owner.key_hash, account->key_hash, sizeof owner.key_hash);
+    return owner;
 }
 
 static pbts_status load_account(pbts_tracker *tracker, pbts_txn *txn, pbts_span uid_hash) {
@@ -184,7 +317,8 @@ static pbts_status load_account(pbts_tracker *tracker, pbts_txn *txn, pbts_span 
         return status;
     }
     PBTS_TRY(pbts_accounts_reserve(&tracker->accounts, account.user_no));
-    pbts_accounts_publish(&tracker->accounts, account.user_no, &balance, &tracker->passkey_key);
+    pbts_passkey_owner owner = owner_of(&account);
+    pbts_accounts_publish(&tracker->accounts, &owner, &balance, &tracker->secrets->passkey_key);
     return PBTS_OK;
 }
 
@@ -303,13 +437,15 @@ static pbts_status new_shards(pbts_tracker *tracker, pbts_now now) {
 
 static pbts_status open_into(pbts_tracker *tracker, const pbts_tracker_config *config,
                              pbts_now now) {
-    uint8_t seed[8], key[PBTS_SHA256_LEN];
+    uint8_t seed[8];
+    const uint8_t *root = config->passkey_root != NULL ? config->passkey_root : config->owner.bytes;
+    tracker->secrets = pbts_secret_new(sizeof *tracker->secrets, NULL);
+    if (tracker->secrets == NULL) return PBTS_NO_MEMORY;
+    tracker->secrets->owner = config->owner;
+    memcpy(tracker->secrets->passkey_root, root, sizeof tracker->secrets->passkey_root);
     PBTS_TRY(pbts_random_fill(config->random, seed, sizeof seed));
     memcpy(&tracker->shard_seed, seed, sizeof tracker->shard_seed);
     pbts_bls_public_of(&tracker->owner_public, &config->owner);
-    pbts_hmac_sha256(key, PBTS_SPAN_OF(config->owner.bytes), pbts_span_text("pbts/passkey-key/1"));
-    memcpy(tracker->passkey_key.bytes, key, sizeof key);
-    pbts_wipe(key, sizeof key);
     PBTS_TRY(new_shards(tracker, now));
     return load_all(tracker);
 }
@@ -323,8 +459,8 @@ pbts_status pbts_tracker_open(pbts_tracker **out, const pbts_tracker_config *con
     tracker->random = config->random;
     tracker->store = config->store;
     tracker->lock = config->lock;
-    tracker->owner = config->owner;
     tracker->started_unix_s = now.unix_s;
+    tracker->started_mono_s = now.mono_s;
     tracker->policies[0] = config->policy;
     pbts_accounts_init(&tracker->accounts, config->mem);
     pbts_status status = open_into(tracker, config, now);
@@ -341,11 +477,15 @@ void pbts_tracker_free(pbts_tracker *tracker) {
     for (size_t i = 0; i < PBTS_TRACKER_SHARDS; i++) pbts_swarms_free(tracker->shards[i]);
     pbts_accounts_deinit(&tracker->accounts);
     pbts_mem *mem = tracker->mem;
-    pbts_wipe(tracker, sizeof *tracker);
+    pbts_secret_free(tracker->secrets);
     pbts_release(mem, tracker);
 }
 
 /* ---- small questions ---- */
+
+bool pbts_tracker_is_mirrored(const pbts_tracker *tracker) {
+    return tracker->mirrored;
+}
 
 const uint8_t *pbts_tracker_iid(const pbts_tracker *tracker) {
     return tracker->iid;
@@ -410,6 +550,14 @@ void pbts_tracker_stats_read(pbts_tracker *tracker, pbts_tracker_stats *out) {
         stats.swarm_memory_bytes += shard.memory_bytes;
     }
     *out = stats;
+}
+
+pbts_status pbts_tracker_counted_epoch(pbts_tracker *tracker, uint64_t *out) {
+    pbts_txn *txn;
+    PBTS_TRY(pbts_txn_begin(&txn, tracker->store, false));
+    pbts_status status = read_counted(txn, out);
+    pbts_txn_abort(txn);
+    return status;
 }
 
 pbts_status pbts_tracker_balance_sum(pbts_tracker *tracker, int64_t *out) {

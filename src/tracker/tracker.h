@@ -10,6 +10,7 @@
 #ifndef PBTS_TRACKER_TRACKER_H
 #define PBTS_TRACKER_TRACKER_H
 
+#include "base/limits.h"
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -20,6 +21,7 @@
 #include "torrent/metainfo.h"
 #include "tracker/passkey.h"
 #include "wire/announce.h"
+#include "wire/membership.h"
 #include "wire/report.h"
 
 typedef struct pbts_tracker pbts_tracker;
@@ -27,7 +29,6 @@ typedef struct pbts_tracker pbts_tracker;
 enum {
     PBTS_TRACKER_SHARDS = 64, /* lock parts 0..63 guard the swarms */
     PBTS_TRACKER_LOCKS = PBTS_TRACKER_SHARDS,
-    PBTS_USERS_MAX = 1 << 24,
     PBTS_TORRENTS_MAX = 1 << 24,
     PBTS_CLIENT_DENY_MAX = 64,
     PBTS_ANNOUNCE_SKEW_S = 300, /* signed announces: +- this much */
@@ -53,8 +54,9 @@ typedef struct {
     uint32_t numwant_default, numwant_max;
     uint32_t peers_per_user_max;    /* per torrent */
     uint32_t torrents_per_user_max; /* peers (torrents being shared) a user may have at once */
-    uint32_t uploads_per_user_max;  /* torrents a user may register */
-    uint32_t peer_lists_per_hour;   /* per user; 0: no limit. Past it answers carry no peers */
+    uint32_t
+        uploads_per_user_max; /* torrents a user may register, one for each 64 KiB of .torrent */
+    uint32_t peer_lists_per_hour; /* per user; 0: no limit. Past it answers carry no peers */
     struct {
         uint8_t len;
         uint8_t prefix[8];
@@ -72,14 +74,19 @@ typedef struct {
     pbts_store *store; /* borrowed; outlives the tracker */
     pbts_lock lock;    /* PBTS_TRACKER_LOCKS parts */
     pbts_policy policy;
-    pbts_bls_secret owner; /* the tracker key; wiped by pbts_tracker_free */
+    pbts_bls_secret owner;       /* the ledger's key; copied, wiped by pbts_tracker_free */
+    const uint8_t *passkey_root; /* 32 bytes, copied likewise; NULL: the owner key */
+    /* Setup of an instance that another ledger follows (ledger/mirror.h), which gives it its iid.
+     */
+    bool mirrored;
+    uint8_t mirror_iid[PBTS_IID_LEN];
 } pbts_tracker_config;
 
-/* Set up a new instance in an empty store (Setup of the paper): a random iid, ledger entry 0. The
- * host commits `txn`. PBTS_EXISTS when there is one.
- * With a predecessor (Migrate): the host has checked its whole export and names it here; in the
- * same transaction, after this, it puts its accounts (pbts_ledger_file_put_referrer) and, when it
- * has them, its claims (pbts_tracker_old_claims_put). */
+/* Set up a new instance in an empty store (Setup of the paper): a random iid or the mirror's,
+ * ledger entry 0. The host commits `txn`. PBTS_EXISTS when there is one. With a predecessor
+ * (Migrate): the host has checked its whole export and names it here; in the same transaction,
+ * after this, it puts its accounts (pbts_ledger_file_put_referrer) and, when it has them, its
+ * claims (pbts_tracker_old_claims_put). */
 typedef struct {
     uint8_t iid[PBTS_IID_LEN];
     uint64_t last_epoch; /* of its last entry */
@@ -89,7 +96,8 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_tracker_setup(pbts_txn *txn, const pbts_tracker_config *config,
                                              const pbts_predecessor *predecessor_or_null,
                                              pbts_now now);
-/* Add to the old claims. PBTS_MALFORMED (a bitmap of another length is there), store errors. */
+/* Add to the old claims; of a record of lost ones, raise the floor. PBTS_MALFORMED (a bitmap of
+ * another length is there), store errors. */
 PBTS_MUST_USE pbts_status pbts_tracker_old_claim_put(pbts_txn *txn,
                                                      const pbts_claims_record *record);
 /* All claims of a file; those of periods that no receipt can name any more go by themselves. */
@@ -99,12 +107,39 @@ PBTS_MUST_USE pbts_status pbts_tracker_old_claims_put(pbts_txn *txn, const pbts_
  * receipts of epochs up to the ledger's last are refused (rule 9). For a successor the host puts
  * its predecessor's accounts again, too. */
 PBTS_MUST_USE pbts_status pbts_tracker_restored(pbts_txn *txn, bool has_claims);
+/* Users of another ledger, after pbts_tracker_setup in its transaction: of the mirror itself (a new
+ * machine goes on with it; `passed_over` NULL), or then of its predecessor. Each is known by its
+ * key and the hash of its name; who registers with that name and key gets the account. PBTS_EXISTS:
+ * a name, key or number comes twice; PBTS_LIMIT: a number or total that no account has;
+ * PBTS_MALFORMED: a key that is no point. The predecessor's users of whom this is true are passed
+ * over and put down. PBTS_NO_MEMORY; store errors. */
+typedef struct {
+    uint8_t uid_hash[32];
+    pbts_bls_public key;
+    uint32_t user_no, generation;
+    uint64_t up_bytes, down_bytes;
+} pbts_inherited_user;
+enum { PBTS_PASSED_OVER_KEPT = 8 };
+typedef struct {
+    uint32_t numbers_max; /* the caller's: higher ones are no user's, below PBTS_USERS_MAX */
+    size_t count;         /* goes on */
+    uint8_t uid_hashes[PBTS_PASSED_OVER_KEPT][32]; /* of the first ones */
+} pbts_passed_over;
+PBTS_MUST_USE pbts_status pbts_tracker_inherit(pbts_txn *txn, const pbts_tracker_config *config,
+                                               const pbts_inherited_user *users, size_t count,
+                                               pbts_passed_over *passed_over, pbts_now now);
+/* Claims up to this epoch are not known: their receipts are refused (rule 9). */
+PBTS_MUST_USE pbts_status pbts_tracker_floor_put(pbts_txn *txn, uint64_t epoch);
+/* The epoch up to which claims were lost, or forgotten: who goes on with these claims must know
+ * that they are not all. PBTS_NOT_FOUND: none were; PBTS_CORRUPT, store errors. */
+PBTS_MUST_USE pbts_status pbts_tracker_claims_lost(pbts_txn *txn, uint64_t *epoch);
 /* Load an instance: accounts and torrents into memory. PBTS_NOT_FOUND (not set up), PBTS_DENIED
  * (the key is not the ledger's owner), PBTS_CORRUPT, PBTS_NO_MEMORY, store errors. */
 PBTS_MUST_USE pbts_status pbts_tracker_open(pbts_tracker **out, const pbts_tracker_config *config,
                                             pbts_now now);
 void pbts_tracker_free(pbts_tracker *tracker); /* NULL is a no-op */
 
+bool pbts_tracker_is_mirrored(const pbts_tracker *tracker);
 const uint8_t *pbts_tracker_iid(const pbts_tracker *tracker); /* 32 bytes */
 const pbts_bls_public *pbts_tracker_owner(const pbts_tracker *tracker);
 bool pbts_tracker_predecessor(const pbts_tracker *tracker, uint8_t iid[static PBTS_IID_LEN]);
@@ -184,6 +219,8 @@ typedef struct {
     uint8_t peers4[6 * PBTS_NUMWANT_MAX];
     uint8_t peers6[18 * PBTS_NUMWANT_MAX];
     uint8_t ticket[512];
+    uint8_t membership[PBTS_MEMBERSHIP_LEN];
+    uint8_t beacon[PBTS_DHT_BEACON_LEN];
     char tracker_id[PBTS_TRACKER_ID_TEXT_LEN + 1];
 } pbts_announce_room;
 
@@ -194,8 +231,8 @@ enum { PBTS_FAMILIES_IPV4 = 1, PBTS_FAMILIES_IPV6 = 2, PBTS_FAMILIES_BOTH = 3 };
 pbts_refusal pbts_tracker_announce(pbts_tracker *tracker, pbts_announce_reply *reply,
                                    pbts_announce_room *room, const pbts_announce *announce,
                                    const pbts_addr *client, unsigned families, pbts_now now);
-/* Announce with uid, pk, time and sig: one pairing; answers with a tracker id and a ticket.
- * Reads the store. */
+/* Announce with uid, pk, time and sig: one pairing; answers with a tracker id, a ticket, a
+ * membership and a beacon. Reads the store. */
 pbts_refusal pbts_tracker_announce_signed(pbts_tracker *tracker, pbts_announce_reply *reply,
                                           pbts_announce_room *room, const pbts_announce *announce,
                                           const pbts_addr *client, unsigned families, pbts_now now);
@@ -212,7 +249,7 @@ pbts_refusal pbts_tracker_authenticate(const pbts_tracker *tracker, uint32_t *us
 typedef struct {
     uint32_t user_no;
     uint8_t uid[PBTS_UID_LEN_MAX];
-    uint8_t uid_len;
+    uint8_t uid_len; /* 0: inherited, and has not come yet; uid is the hash of the name */
     bool has_key;
     pbts_bls_public key;
     uint32_t generation;
@@ -230,7 +267,13 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_tracker_user(pbts_tracker *tracker, pbts_user *out, pbts_span uid);
 PBTS_MUST_USE pbts_status pbts_tracker_user_by_no(pbts_tracker *tracker, pbts_user *out,
                                                   uint32_t user_no);
-/* The user's current passkey. */
+/* What a user shows to others while the tracker is away, signed. PBTS_NOT_FOUND: no such user;
+ * PBTS_DENIED: one without a key, or that has not come yet; store errors. */
+PBTS_MUST_USE pbts_status pbts_tracker_membership(pbts_tracker *tracker, pbts_membership *out,
+                                                  uint32_t user_no, pbts_now now);
+/* What is signed of the present epoch: the same whenever and wherever it is made. */
+void pbts_tracker_beacon(const pbts_tracker *tracker, pbts_epoch_beacon *out, pbts_now now);
+/* The current passkey of a user who is there (asserted). */
 void pbts_tracker_passkey(const pbts_tracker *tracker, char out[static PBTS_PASSKEY_LEN + 1],
                           uint32_t user_no);
 
@@ -261,6 +304,11 @@ typedef struct {
     uint64_t unstored_downloads; /* torrents whose count of downloads is newer than the store's */
 } pbts_tracker_stats;
 void pbts_tracker_stats_read(pbts_tracker *tracker, pbts_tracker_stats *out);
+
+/* No receipt of a later epoch is in the accounts that the store has now: what rule 9 is about. 0:
+ * none was counted here. Reads the store: whoever read accounts before is on the safe side.
+ * PBTS_CORRUPT, store errors. */
+PBTS_MUST_USE pbts_status pbts_tracker_counted_epoch(pbts_tracker *tracker, uint64_t *out);
 
 /* Rule 5 over all users: sum of (up + held - granted - down); zero unless there is a bug. */
 PBTS_MUST_USE pbts_status pbts_tracker_balance_sum(pbts_tracker *tracker, int64_t *out);
@@ -297,6 +345,10 @@ typedef struct {
 } pbts_signed_request;
 pbts_refusal pbts_check_request(pbts_tracker *tracker, uint32_t *user_no,
                                 const pbts_signed_request *request, pbts_now now);
+
+/* Whether nothing that this user signed with this time, or a later one, was shown before: true once
+ * for each. What was shown before may come from somebody who heard it on its way. */
+bool pbts_tracker_is_first_shown(pbts_tracker *tracker, uint32_t user_no, uint64_t unix_time);
 
 /* What became of one statement of a report. */
 typedef struct {

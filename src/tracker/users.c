@@ -1,6 +1,7 @@
 /* Reading users, and the checks of a registration. */
 #include "tracker/users.h"
 
+#include "base/assert.h"
 #include "hash/sha.h"
 
 pbts_status pbts_user_load_by_uid(pbts_tracker *tracker, uint32_t *user_no, pbts_user_row *out,
@@ -42,6 +43,10 @@ pbts_status pbts_tracker_user(pbts_tracker *tracker, pbts_user *out, pbts_span u
     PBTS_TRY(pbts_user_load_by_uid(tracker, &user_no, &row, uid));
     const pbts_account *account = pbts_accounts_find(&tracker->accounts, user_no);
     if (account == NULL) return PBTS_NOT_FOUND;
+    if (row.uid_len == 0) { /* inherited by the hash of this very name */
+        memcpy(row.uid, uid.data, uid.len);
+        row.uid_len = (uint8_t)uid.len;
+    }
     fill_user(tracker, out, user_no, &row, account);
     return PBTS_OK;
 }
@@ -62,8 +67,11 @@ pbts_status pbts_tracker_user_by_no(pbts_tracker *tracker, pbts_user *out, uint3
 void pbts_tracker_passkey(const pbts_tracker *tracker, char out[static PBTS_PASSKEY_LEN + 1],
                           uint32_t user_no) {
     const pbts_account *account = pbts_accounts_find(&tracker->accounts, user_no);
-    uint32_t generation = account != NULL ? atomic_load(&account->generation) : 0;
-    pbts_passkey_make(out, &tracker->passkey_key, user_no, generation);
+    uint8_t tag[PBTS_PASSKEY_TAG_LEN];
+    assert(account != NULL);
+    uint32_t generation = atomic_load_explicit(&account->generation, memory_order_acquire);
+    pbts_account_tag(tag, account);
+    pbts_passkey_make(out, user_no, generation, tag);
 }
 
 pbts_refusal pbts_check_registration(const pbts_tracker *tracker, pbts_checked_registration *out,
@@ -98,13 +106,26 @@ bool pbts_signed_time_is_near(uint64_t time, pbts_now now) {
     return time <= now.unix_s + PBTS_ANNOUNCE_SKEW_S && now.unix_s <= time + PBTS_ANNOUNCE_SKEW_S;
 }
 
-bool pbts_signed_time_claim(const pbts_tracker *tracker, pbts_account *account, uint64_t time) {
-    if (time < tracker->started_unix_s) return false;
-    uint64_t last = atomic_load(&account->signed_unix_s);
-    while (time > last) {
-        if (atomic_compare_exchange_weak(&account->signed_unix_s, &last, time)) return true;
+static bool raise_to(_Atomic uint64_t *last, uint64_t time) {
+    uint64_t known = atomic_load(last);
+    while (time > known) {
+        if (atomic_compare_exchange_weak(last, &known, time)) return true;
     }
     return false;
+}
+
+bool pbts_signed_time_claim(const pbts_tracker *tracker, pbts_account *account, uint64_t time,
+                            pbts_now now) {
+    /* What is near now and was near before the start is not older than this. A clock that was far
+     * ahead at the start, and went back, keeps nobody out for longer. */
+    bool may_be_known = now.mono_s <= tracker->started_mono_s + 2 * PBTS_ANNOUNCE_SKEW_S;
+    if (may_be_known && time < tracker->started_unix_s) return false;
+    return raise_to(&account->signed_unix_s, time);
+}
+
+bool pbts_tracker_is_first_shown(pbts_tracker *tracker, uint32_t user_no, uint64_t unix_time) {
+    pbts_account *account = pbts_accounts_find(&tracker->accounts, user_no);
+    return account != NULL && raise_to(&account->shown_unix_s, unix_time);
 }
 
 static pbts_status load_by_key(pbts_tracker *tracker, uint32_t *user_no, pbts_user_row *out,
@@ -151,7 +172,7 @@ pbts_refusal pbts_check_request(pbts_tracker *tracker, uint32_t *user_no,
     if (verify_request(tracker, &user, request) != PBTS_OK) return PBTS_REFUSAL_BAD_SIGNATURE;
     pbts_account *account = pbts_accounts_find(&tracker->accounts, number);
     if (account == NULL) return PBTS_REFUSAL_UNKNOWN_USER;
-    if (request->once && !pbts_signed_time_claim(tracker, account, request->unix_time)) {
+    if (request->once && !pbts_signed_time_claim(tracker, account, request->unix_time, now)) {
         return PBTS_REFUSAL_STALE_TIME;
     }
     *user_no = number;

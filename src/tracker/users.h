@@ -11,9 +11,10 @@ PBTS_MUST_USE pbts_status pbts_user_load_by_uid(pbts_tracker *tracker, uint32_t 
 
 /* Whether a signed time is within PBTS_ANNOUNCE_SKEW_S of the clock. */
 bool pbts_signed_time_is_near(uint64_t time, pbts_now now);
-/* Use up a signed time: true once, for a time later than all before it and than the start of this
- * process (what was seen before a restart is not remembered, so what was signed before it is not
- * taken). */
-bool pbts_signed_time_claim(const pbts_tracker *tracker, pbts_account *account, uint64_t time);
+/* Use up a signed time: true once, for a time later than all before it. What was seen before a
+ * restart is not remembered: as long as it would still be near, nothing is taken that was signed
+ * before the start. */
+bool pbts_signed_time_claim(const pbts_tracker *tracker, pbts_account *account, uint64_t time,
+                            pbts_now now);
 
 #endif

@@ -51,6 +51,8 @@ typedef struct {
     pbts_span peers6;     /* 18 bytes each (BEP 7) */
     pbts_span tracker_id; /* empty: none */
     pbts_span ticket;     /* the bencoded value of "ticket" in the dictionary "pbts"; empty: none */
+    pbts_span membership; /* wire/membership.h, "member" in that dictionary; empty: none */
+    pbts_span beacon;     /* the same, "beacon" */
     pbts_span warning;    /* `warning message`, empty: none */
 } pbts_announce_reply;
 

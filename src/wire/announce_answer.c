@@ -87,13 +87,13 @@ static int32_t find_retry(const pbts_bvalue *dict) {
     return minutes < YEAR_MINUTES ? (int32_t)minutes : YEAR_MINUTES;
 }
 
-static pbts_span find_ticket(const pbts_bvalue *dict) {
+/* What the tracker signed for us. */
+static void find_ours(pbts_announce_answer *answer, const pbts_bvalue *dict) {
     pbts_bvalue ours, ticket;
-    if (!pbts_bdict_find_typed(dict, "pbts", PBTS_BDICT, &ours) ||
-        !pbts_bdict_find_typed(&ours, "ticket", PBTS_BDICT, &ticket)) {
-        return (pbts_span){ NULL, 0 };
-    }
-    return ticket.raw;
+    if (!pbts_bdict_find_typed(dict, "pbts", PBTS_BDICT, &ours)) return;
+    if (pbts_bdict_find_typed(&ours, "ticket", PBTS_BDICT, &ticket)) answer->ticket = ticket.raw;
+    answer->membership = find_string(&ours, "member");
+    answer->beacon = find_string(&ours, "beacon");
 }
 
 static pbts_status read_peers(pbts_announce_answer *answer, const pbts_bvalue *dict) {
@@ -128,7 +128,7 @@ pbts_status pbts_announce_answer_decode(pbts_announce_answer *out, pbts_span bod
     answer.warning = find_string(&dict, "warning message");
     answer.tracker_id = find_string(&dict, "tracker id");
     if (answer.tracker_id.len > PBTS_TRACKER_ID_LEN_MAX) return PBTS_MALFORMED;
-    answer.ticket = find_ticket(&dict);
+    find_ours(&answer, &dict);
     *out = answer;
     return PBTS_OK;
 }

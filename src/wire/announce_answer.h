@@ -28,6 +28,8 @@ typedef struct {
     pbts_bvalue peer_list;    /* the old form, a list of dictionaries; else not a list */
     pbts_span tracker_id;     /* at most PBTS_TRACKER_ID_LEN_MAX; empty: none */
     pbts_span ticket;         /* pbts.ticket as it was, "d...e"; empty: none */
+    pbts_span membership;     /* pbts.member, to be decoded (wire/membership.h); empty: none */
+    pbts_span beacon;         /* pbts.beacon, the same */
     pbts_span warning;
 } pbts_announce_answer;
 

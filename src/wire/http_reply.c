@@ -68,6 +68,25 @@ static void write_compact_peers(pbts_writer *writer, const pbts_announce_reply *
     write_string(writer, reply->peers6);
 }
 
+/* What the tracker signed for this user. */
+static void write_ours(pbts_writer *writer, const pbts_announce_reply *reply) {
+    if (reply->ticket.len + reply->membership.len + reply->beacon.len == 0) return;
+    pbts_write_text(writer, "4:pbtsd");
+    if (reply->beacon.len > 0) {
+        pbts_write_text(writer, "6:beacon");
+        write_string(writer, reply->beacon);
+    }
+    if (reply->membership.len > 0) {
+        pbts_write_text(writer, "6:member");
+        write_string(writer, reply->membership);
+    }
+    if (reply->ticket.len > 0) {
+        pbts_write_text(writer, "6:ticket");
+        pbts_write_bytes(writer, reply->ticket);
+    }
+    pbts_write_u8(writer, 'e');
+}
+
 void pbts_http_announce_body(pbts_writer *writer, const pbts_announce_reply *reply, bool compact) {
     uint8_t numbers[160]; /* 72 bytes of keys and marks, five numbers of at most 10 digits */
     uint8_t *at = PUT(numbers, "d8:completei");
@@ -82,11 +101,7 @@ void pbts_http_announce_body(pbts_writer *writer, const pbts_announce_reply *rep
     at = put_decimal(at, reply->min_interval_s);
     at = PUT(at, "e");
     pbts_write_bytes(writer, (pbts_span){ numbers, (size_t)(at - numbers) });
-    if (reply->ticket.len > 0) {
-        pbts_write_text(writer, "4:pbtsd6:ticket");
-        pbts_write_bytes(writer, reply->ticket);
-        pbts_write_text(writer, "e");
-    }
+    write_ours(writer, reply);
     if (compact) {
         write_compact_peers(writer, reply);
     } else {

@@ -36,13 +36,17 @@ static pbts_status read_ids(pbts_extended_handshake *out, const pbts_bvalue *dic
 
 static pbts_status read_numbers(pbts_extended_handshake *out, const pbts_bvalue *dict) {
     uint64_t port = 0, requests_max = 0, metadata_bytes = 0, upload_only = 0;
+    uint64_t request_bytes_max = 0;
     PBTS_TRY(pbts_peer_dict_maybe_uint(&port, NULL, dict, "p"));
+    PBTS_TRY(pbts_peer_dict_maybe_uint(&request_bytes_max, NULL, dict, "reqlen"));
     PBTS_TRY(pbts_peer_dict_maybe_uint(&requests_max, NULL, dict, "reqq"));
     PBTS_TRY(pbts_peer_dict_maybe_uint(&metadata_bytes, NULL, dict, "metadata_size"));
     PBTS_TRY(pbts_peer_dict_maybe_uint(&upload_only, &out->has_upload_only, dict, "upload_only"));
     if (port > UINT16_MAX) return PBTS_MALFORMED;
     out->listen_port = (uint16_t)port;
     out->requests_max = requests_max < UINT32_MAX ? (uint32_t)requests_max : UINT32_MAX;
+    out->request_bytes_max =
+        request_bytes_max < UINT32_MAX ? (uint32_t)request_bytes_max : UINT32_MAX;
     out->metadata_bytes = metadata_bytes <= PBTS_METAINFO_LEN_MAX ? (uint32_t)metadata_bytes : 0;
     out->upload_only = upload_only != 0;
     return PBTS_OK;
@@ -134,6 +138,7 @@ void pbts_extended_handshake_encode(pbts_writer *writer, const pbts_extended_han
         pbts_bencode_text(writer, "pbts");
         pbts_write_bytes(writer, h->pbts);
     }
+    write_unless_0(writer, "reqlen", h->request_bytes_max);
     write_unless_0(writer, "reqq", h->requests_max);
     if (h->has_upload_only) pbts_peer_dict_write_uint(writer, "upload_only", h->upload_only);
     if (h->version.len > 0) pbts_peer_dict_write_string(writer, "v", h->version);

@@ -35,18 +35,19 @@ enum {
 typedef struct {
     /* The other's message id: 1..255, 0: it has switched it off, or PBTS_EXTENSION_ID_UNCHANGED. */
     int ids[PBTS_EXTENSIONS];
-    pbts_span version;       /* "v", client and version: bytes of the peer's choice, at most
-                                PBTS_EXTENDED_VERSION_LEN_MAX of them; empty: absent */
-    uint16_t listen_port;    /* "p"; 0: absent */
-    uint32_t requests_max;   /* "reqq": how many requests it queues; 0: absent */
-    uint32_t metadata_bytes; /* "metadata_size"; 0: absent, or more than PBTS_METAINFO_LEN_MAX */
-    bool has_upload_only;    /* "upload_only" is there */
-    bool upload_only;        /* BEP 21: it wants nothing, it only gives */
-    bool has_your_ip;        /* "yourip" is there */
-    pbts_addr your_ip;       /* how it sees us, port 0 */
-    bool has_ipv4, has_ipv6; /* "ipv4", "ipv6" are there */
-    pbts_addr ipv4, ipv6;    /* its other addresses, port 0 */
-    pbts_span pbts;          /* "pbts", the raw dictionary; empty: absent (wire/peer_pbts.h) */
+    pbts_span version;          /* "v", client and version: bytes of the peer's choice, at most
+                                   PBTS_EXTENDED_VERSION_LEN_MAX of them; empty: absent */
+    uint16_t listen_port;       /* "p"; 0: absent */
+    uint32_t requests_max;      /* "reqq": how many requests it queues; 0: absent */
+    uint32_t request_bytes_max; /* "reqlen", ours: the longest block it gives at once; 0: absent */
+    uint32_t metadata_bytes;    /* "metadata_size"; 0: absent, or more than PBTS_METAINFO_LEN_MAX */
+    bool has_upload_only;       /* "upload_only" is there */
+    bool upload_only;           /* BEP 21: it wants nothing, it only gives */
+    bool has_your_ip;           /* "yourip" is there */
+    pbts_addr your_ip;          /* how it sees us, port 0 */
+    bool has_ipv4, has_ipv6;    /* "ipv4", "ipv6" are there */
+    pbts_addr ipv4, ipv6;       /* its other addresses, port 0 */
+    pbts_span pbts;             /* "pbts", the raw dictionary; empty: absent (wire/peer_pbts.h) */
 } pbts_extended_handshake;
 
 /* One with nothing in it: all ids unchanged, the rest absent. */

@@ -18,6 +18,7 @@
 
 #include "base/writer.h"
 #include "receipt/receipt.h"
+#include "wire/membership.h"
 
 /* ---- the handshake's "pbts" dictionary ---- */
 
@@ -37,15 +38,18 @@ typedef struct {
 PBTS_MUST_USE pbts_status pbts_peer_ticket_decode(pbts_peer_ticket *out, pbts_span dictionary);
 void pbts_peer_ticket_encode(pbts_writer *writer, const pbts_peer_ticket *ticket);
 
-/* { "forms": mask, "iid": iid[32], "nonce": nonce[32], "pk": key[96], "ticket": {...}?, "v": 1 } */
+/* { "forms": mask, "iid": iid[32], "limit": bytes?, "member": membership[192]?, "nonce": nonce[32],
+ *   "pk": key[96], "ticket": {...}?, "v": 1 } */
 typedef struct {
     uint64_t version; /* at least 1: the highest it speaks; both use the lower of the two */
     uint8_t iid[PBTS_IID_LEN];
     pbts_bls_public key;
     uint8_t nonce[PBTS_NONCE_LEN];
-    uint32_t forms; /* bit (1 << form): it takes such receipts; unknown bits are dropped */
-    bool has_ticket;
+    uint32_t forms;       /* bit (1 << form): it takes such receipts; unknown bits are dropped */
+    uint64_t limit_bytes; /* the most it lends to one peer; 0: not said */
+    bool has_ticket, has_membership;
     pbts_peer_ticket ticket;
+    pbts_membership membership; /* for times without the tracker */
 } pbts_peer_hello;
 
 enum { PBTS_PEER_HELLO_LEN_MAX = 2048 };

@@ -2,7 +2,7 @@
 
 #include <jansson.h>
 
-#include "wire/json_size.h"
+#include "codec/json_size.h"
 
 /* An object for each statement and a few around them; at most so many values in each. */
 enum { VALUES_MAX = 16, AROUND_MAX = 64 };

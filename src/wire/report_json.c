@@ -5,9 +5,9 @@
 
 #include "base/assert.h"
 #include "base/epoch.h"
+#include "codec/json_size.h"
 #include "codec/text.h"
 #include "hash/sha.h"
-#include "wire/json_size.h"
 #include "wire/report_draft.h"
 
 /* Values a statement can have at most (the prototype's may have more than it needs), and a report

@@ -250,6 +250,11 @@ def pages(world, liar):
     t.check("the same page again and again ends the list", done.returncode == EXIT_IO and
             len([x for x in liar.seen if x[1].startswith("/torrents")]) <= 2 and
             "\x1b" not in done.stdout, done.stderr)
+    liar.say = {"/torrents": says({"torrents": [{**row, "torrent_no": 7}]})}
+    done = run(*table["torrent list"], "--json")
+    t.check("nor does a name in JSON do anything to a terminal", done.returncode == EXIT_OK and
+            not [x for x in "\x1b\x07\x9b" if x in done.stdout] and
+            json.loads(done.stdout)[0]["name"] == "x" + ESCAPE, done)
     liar.say = {"/torrents": says({"torrents": [{**row, "torrent_no": 7}] * (MANY + 1)})}
     fails("more than a page is no page", EXIT_IO, ["list of torrents"], *table["torrent list"])
     liar.say = {"/torrents": says({"torrents": [{**row, "torrent_no": 7}, 5, None]})}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# build: asan release
+# build: asan
 # timeout: 200
 """The command-line tool in clumsy and in hostile hands: its help, bad arguments, strange files,
 malicious torrents, a full disk, and an end in the middle of things."""
@@ -55,14 +55,17 @@ def helps(names):
                 done.stdout and not done.stderr, done)
 
 
-NOTHING_REQUIRED = ("peer list", "peer stats")
+NOTHING_REQUIRED = ("peer list", "peer stats", "dht status")
 
 
 def bad_arguments(names):
     for name in names:
+        words = name.split()
+        if name.startswith("bench"):
+            fails(f"{name} with an unknown option names both", EXIT_USAGE,
+                  [f"pbts {name}: ", "--no-such"], *words, "--no-such")
         if name.startswith("bench") or name in NOTHING_REQUIRED:
             continue
-        words = name.split()
         fails(f"{name} without anything is bad usage", EXIT_USAGE, [f"pbts {name} --help"], *words)
         fails(f"{name} with an unknown option names it", EXIT_USAGE, ["--no-such"], *words,
               "--no-such")
@@ -74,6 +77,10 @@ def bad_arguments(names):
         everything = [x for option in needed for x in (f"--{option}", "x")]
         fails(f"{name} with too many arguments is bad usage", EXIT_USAGE, [name], *words,
               *everything, *("x" for _ in range(1001)))
+    fails("a tracker that is no address is refused", EXIT_USAGE, ["should be like http"], "user",
+          "show", "--tracker", "nonsense.invalid", "alice")
+    fails("a folder in place of a file is named", EXIT_IO, ["Is a directory"], "torrent", "create",
+          t.BIN / "pbts", "--out", t.TMP)
     for length in ("0", "1", "16383", "3M", "128M", "1x", "-1", "", "K", "99999999999999999999"):
         fails(f"--piece-length {length!r} is refused", EXIT_USAGE, ["power of two, 16"], "torrent",
               "create", t.BIN / "pbts", "--out", t.TMP / "none.torrent", "--piece-length", length)
@@ -106,7 +113,7 @@ def key_files(folder):
     refused("of the group's order and more", ["valid key"],
             b"pbts-key1\nsecret " + b"f" * 64 + b"\n")
     refused("long", ["513 bytes"], text + b"#" * (513 - len(text)))
-    refused("full of other lines", ["neither"], text + b"uid a\nuid b\n")
+    refused("full of other lines", ["none of"], text + b"uid a\nuid b\n")
     (folder / "bad.key").unlink()
     os.mkfifo(folder / "bad.key", 0o600)
     refused("a pipe", ["regular"])

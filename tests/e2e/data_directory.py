@@ -3,6 +3,10 @@
 # timeout: 120
 """What the data directory may lack and what not: the tracker's key is never made anew for a ledger
 that is there, and a start that was cut short is simply done again. And what outlives a stop."""
+import base64
+import hashlib
+import hmac
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -42,11 +46,51 @@ def keys(daemon):
     key.write_text("11" * 32 + "\n")
     key.chmod(0o600)
     refuses("another instance's key", daemon, "key_wrong", "put its own tracker.key back")
+    own = aside.read_text()
+    key.write_text(own.split()[-1] + "\n")
+    code, log = refusal(daemon)
+    t.check("its digits as a key of version 1 are refused", code == NEEDS_A_PERSON and
+            ("key_wrong" in log or "data_failed" in log), log)
     for name, text in (("half a key", "11" * 20), ("an empty key", ""), ("zeros", "00" * 32 + "\n"),
                        ("a key above the order", "ff" * 32 + "\n")):
         key.write_text(text)
         refuses(name, daemon, "data_failed", "tracker.key")
     shutil.copy(aside, key)
+
+
+def timeless_params(daemon):
+    """What /params says but the second it was asked in."""
+    params = daemon.get("/params").json()
+    del params["time"]
+    return params
+
+
+def of_before():
+    """A data directory with the keys of version 1, whose tracker.key is the ledger's key itself."""
+    daemon = t.Daemon(data=t.TMP / "before")
+    daemon.data.mkdir(mode=0o700)
+    secret = bytes(range(1, 33))
+    (daemon.data / "tracker.key").write_text(secret.hex() + "\n")
+    (daemon.data / "tracker.key").chmod(0o600)
+    daemon.start()
+    user, params = t.User(daemon, "before"), timeless_params(daemon)
+    number, generation = 1, 0
+    iid = bytes.fromhex(params["iid"])
+    root = hmac.digest(secret, b"pbts/passkey-key/1" + iid, "sha256")
+    fields = number.to_bytes(4, "big") + generation.to_bytes(4, "big")
+    shown = json.loads(t.pbts("key", "show", user.key, "--json").stdout)
+    whose = (hashlib.sha256(b"pbts/uid/1" + b"before").digest() +
+             hashlib.sha256(base64.b64decode(shown["public_key"])).digest())
+    tag = hmac.digest(root, b"pbts/passkey/2" + fields + whose, "sha256")[:12]
+    want = base64.b32encode(fields + tag)
+    t.check("keys of version 1 give the passkeys that they gave before",
+            user.passkey == want.decode().lower(), (user.passkey, want))
+    daemon.stop()
+    daemon.start()
+    t.check("and the instance stays the same", timeless_params(daemon) == params)
+    answer = t.http(user.announce + "?info_hash=" + "a" * 20 + "&peer_id=" + "b" * 20 + "&port=1&left=0")
+    t.check("its passkeys too", b"not registered" in answer.body, answer)
+    daemon.stop()
 
 
 def cut_short(daemon):
@@ -110,6 +154,7 @@ def main():
     t.check("a missing admin.token is made anew",
             daemon.get("/config", headers=daemon.admin()).status == 200)
     daemon.stop()
+    of_before()
     cut_short(t.Daemon(data=t.TMP / "cut"))
     downloads()
     t.finish()

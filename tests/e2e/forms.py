@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# build: asan release
+# build: asan
 # timeout: 120
 """The four forms of receipts from the command line and over HTTP: each is made, shown, verified and
 reported; a piece counts once whatever the form; what is wrong with a session is named by piece."""

@@ -537,9 +537,11 @@ def sighup_applies_what_may_change_and_keeps_the_rest():
             assert is_refusal(client.ask(announce()), answer), (text, daemon.log()[-600:])
         assert re.search(r"line 1: access = ..sesame.. is not private or open", daemon.log())
         with open(daemon.conf, "w") as file:
-            file.write("store_max_bytes = 2G\n")
+            file.write("store_max_bytes = 2G\nchain_rpc = https://rpc.example/v3/A-SECRET\n")
         daemon.hang_up()
         assert daemon.wait_log("event=needs_restart key=store_max_bytes")
+        assert daemon.wait_log("(?s)event=needs_restart key=chain_rpc.*event=reloaded")
+        assert "A-SECRET" not in daemon.log()
 
 
 def refused(*flags, conf=None, environment=None):
@@ -561,10 +563,13 @@ def a_bad_configuration_names_its_place_and_nothing_starts():
     assert "c, line 2: unknown key \"prot\"" in refused(conf="port = 1\nprot = 2\n")
     assert "c, line 1: port = \"70000\" is not a number" in refused(conf="port = 70000\n")
     assert "flag --min_ratio" in refused("--min-ratio", "abc")
+    assert "flag --min_ratio needs a value" in refused("--min-ratio")
+    assert "flag --prot: unknown key" in refused("--prot")
     assert "environment PBTS_PORT" in refused(environment={"PBTS_PORT": "x"})
     assert "environment MIN_RATIO" in refused(environment={"MIN_RATIO": "-1"})
-    assert "tls_cert" in refused("--https-port", "4433")
-    assert "min_interval_s" in refused("--min-interval-s", "2000", "--interval-s", "100")
+    assert "tls_cert" in refused("--https-port", "4433", "--tls-cert", "x")
+    both = refused("--min-interval-s", "2000", "--interval-s", "100")
+    assert "min_interval_s = 2000" in both and "interval_s = 100" in both, both
 
 
 @test
@@ -593,6 +598,7 @@ def a_second_daemon_on_the_same_data_or_port_is_refused():
                                     "--listen", "127.0.0.1"], capture_output=True, text=True,
                                    timeout=20)
             assert again.returncode == 1 and "event=listen_failed" in again.stderr, again.stderr
+            assert "the port is in use there" in again.stderr, again.stderr
         assert is_refusal(ask(daemon, announce()))
 
 
@@ -605,11 +611,12 @@ def json_logs_are_json_and_hold_no_secret():
         secret = "a" * 32
         environment["PBTS_PROT"] = secret
         process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True, env=environment)
-        first = [json.loads(process.stderr.readline()) for _ in range(3)]
+        first = []
+        while not first or first[-1]["event"] != "listening":
+            first.append(json.loads(process.stderr.readline()))
         assert [line["name"] for line in first if line["event"] == "unknown_variable"] == ["PBTS_PROT"]
         assert secret not in str(first)
-        listening = next(line for line in first if line["event"] == "listening")
-        client = Client(listening["http"])
+        client = Client(first[-1]["http"])
         client.ask(announce(path=f"/announce/{secret}"))
         client.ask(get(f"/user/{secret}?passkey={secret}", f"Authorization: Bearer {secret}\r\n"))
         client.ask(announce(path=f"/announce/{secret}"))

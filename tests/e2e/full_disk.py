@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-# build: asan release
+# build: asan
 # timeout: 180
 """A full store and a full disk: what must be kept is answered 503 STORE_FULL and changes nothing,
 announces and reading go on, and when there is room again everything works at once."""
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -84,6 +85,28 @@ def until_full(name, attempt):
     return t.check(f"{name} fill it within {TRIES_MAX} attempts", False)
 
 
+def what_fits_is_taken(site):
+    """Torrents that are too large for what is left fail for themselves alone."""
+    large = [s.Torrent(f"{site.name}.large{i}", 4000, 16384, 16384).bytes for i in range(4)]
+    reports = []
+
+    def insist(body):
+        answers = []
+        while len(reports) < 25:
+            answers.append(site.daemon.post(f"/torrents?passkey={site.sender.passkey}", body))
+        return answers
+
+    with ThreadPoolExecutor(len(large)) as pool:
+        tries = [pool.submit(insist, body) for body in large]
+        while len(reports) < 25:
+            reports.append(site.report())
+    refused = [answer for one in tries for answer in one.result()]
+    t.check("torrents that do not fit are refused, time and again",
+            len(refused) >= 25 and all(is_full(answer) for answer in refused), len(refused))
+    t.check("reports that come with them and fit are taken", all(r.status == 200 for r in reports),
+            [r.status for r in reports])
+
+
 def fill(site):
     until_full("torrents", site.add_torrent)
     until_full("small torrents", lambda: site.add_torrent(4))
@@ -133,6 +156,8 @@ def full_store():
     daemon.start()
     site = Site(daemon, "map")
     site.open()
+    until_full("large torrents", site.add_torrent)
+    what_fits_is_taken(site)
     fill(site)
     works_without_room(site, "the store is full")
     nothing_is_lost(site, "in a full store")

@@ -3,7 +3,9 @@
 # timeout: 150
 """HTTPS and the general server: which TLS it speaks, and clients that are slow on purpose. Slow ones
 are closed after HEAD_S at the latest whatever they drip, and hold up nobody meanwhile."""
+import http.client
 import resource
+import signal
 import socket
 import ssl
 import subprocess
@@ -27,12 +29,6 @@ def certificate(name, *key):
                     f"/CN={name}", "-out", files[0], "-keyout", files[1]], check=True,
                    capture_output=True)
     return [str(file) for file in files]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def context(version=None, ciphers=None):
@@ -235,15 +231,71 @@ def patient(daemon, https):
                 b"HTTP/1.1 400" in answer and b"KEY_INVALID" in answer, answer)
 
 
+def bad_files():
+    """A certificate or key that cannot be used ends the start; the log says which and why."""
+    empty = t.TMP / "empty.pem"
+    empty.touch()
+    for file, why in ((t.TMP / "none.pem", "No such file or directory"), (empty, "is empty"),
+                      (t.TMP, "Is a directory")):
+        daemon = t.Daemon("--https-port", str(t.free_port()), "--tls-cert", str(file), "--tls-key",
+                          str(file), name="bad")
+        daemon.launch()
+        code = daemon.process.wait(30)
+        t.check(f"a certificate that {why.lower()} is named, with why",
+                code == 1 and f'file={file} reason="{why}"' in daemon.text(), daemon.text()[-500:])
+
+
+def wrong_scheme(daemon, port):
+    """http:// to the HTTPS port and https:// to the other: pbts says what to look at."""
+    for url, hint in ((f"http://127.0.0.1:{port}", "is it https there?"),
+                      (f"https://127.0.0.1:{daemon.port}", "is that the tracker's https_port?"),
+                      (f"https://127.0.0.1:{port}", "--ca FILE")):
+        done = subprocess.run([str(t.BIN / "pbts"), "user", "show", "--tracker", url, "alice"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        t.check(f"pbts says: {hint}", done.returncode == 3 and hint in done.stderr, done)
+
+
+# ---- new certificates ----
+
+RENEWALS = 6            # one more than there are daemons
+
+
+def whole(sock):
+    """Status of one request, and what the server says of the connection."""
+    sock.sendall(b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
+    answer = http.client.HTTPResponse(sock)
+    answer.begin()
+    answer.read()
+    return answer.status, (answer.getheader("Connection") or "").lower()
+
+
+def renewals(daemon, https):
+    """Who stays connected keeps no new certificate from being shown."""
+    held = []
+    for n in range(RENEWALS):
+        held.append(connect(https))
+        before = whole(held[-1])
+        daemon.process.send_signal(signal.SIGHUP)
+        t.wait_until(lambda: daemon.text().count("event=reloaded") > n, 20)
+        after = whole(held[-1])
+        t.check("a client of the old certificate is answered, and sent away",
+                before[0] == after[0] == 200 and before[1] != "close" == after[1], (before, after))
+    t.check("each new certificate is taken", daemon.text().count("certificate=ok") == RENEWALS,
+            daemon.text()[-1000:])
+    t.check("and shown", negotiated(https) is not None)
+
+
 def main():
+    bad_files()
     for name, key in (("ec", ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")),
                       ("rsa", ("rsa:2048",))):
         cert, secret = certificate(name, *key)
-        https = free_port()
+        https = t.free_port()
         with t.Daemon("--https-port", str(https), "--tls-cert", cert, "--tls-key", secret,
                       name=name) as daemon:
             versions(https)
             ciphers(https)
+            wrong_scheme(daemon, https)
             if name == "ec":
                 waiting = threading.Thread(target=patient, args=(daemon, https))
                 waiting.start()
@@ -251,6 +303,7 @@ def main():
                 waiting.join()
             else:
                 many(daemon, https)
+                renewals(daemon, https)
             t.check(f"the daemon ends well ({name})", daemon.stop() == 0, daemon.text()[-500:])
     t.finish()
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# build: asan tsan release
+# build: asan tsan
 # timeout: 240
 """The rules of money over HTTP: reports that race on several connections, in both encodings, count
 once; held credit is released once; the limits of a report."""

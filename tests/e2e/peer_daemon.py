@@ -3,12 +3,16 @@
 # timeout: 200
 """`pbts-peer daemon` and `pbts peer`: torrents come and go while it runs and are there again after a
 restart; its socket is for its user alone and answers nonsense with a sentence."""
+import contextlib
 import json
 import os
+import re
+import resource
 import socket
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
@@ -130,11 +134,52 @@ def nonsense():
     t.check("many connections are no problem", t.wait_until(lambda: raw(b'{"do": "list"}\n') != []))
 
 
+def own_state(daemon, user, second, outside):
+    """A torrent that is called like the state folder, with a note of something that was added."""
+    folder = t.TMP / "bait" / ".pbts"
+    (folder / "added").mkdir(parents=True)
+    note = {"source": str(second), "dir": str(outside)}
+    (folder / "added" / "x.json").write_text(json.dumps(note))
+    path = t.TMP / "bait.torrent"
+    t.pbts("torrent", "create", folder, "--out", path, "--piece-length", PIECE, "--announce",
+           f"{daemon.url}/announce")
+    t.pbts("torrent", "add", "--tracker", daemon.url, "--key", user.key, path)
+    bait = our_peer.OurPeer(t.TMP / "baiter", "127.0.0.1", 0, user).seed(path, folder)
+    t.wait_until(lambda: bait.events("joined"))
+    added = peer("add", path, check_exit=False)
+    t.check("a torrent in the state folder is refused", added.returncode == 1 and
+            "--state" in added.stderr, added)
+    if added.returncode == 0:
+        t.wait_until(lambda: seeding(added.stdout.strip()))
+    bait.stop()
+
+
+def own_key(daemon, user, key):
+    """A torrent that is called like the daemon's key, beside it."""
+    secret = key.read_bytes()
+    content = t.TMP / "bait" / key.name
+    content.write_bytes(os.urandom(3 * PIECE))
+    path = t.TMP / "key.torrent"
+    t.pbts("torrent", "create", content, "--out", path, "--piece-length", PIECE, "--announce",
+           f"{daemon.url}/announce")
+    t.pbts("torrent", "add", "--tracker", daemon.url, "--key", user.key, path)
+    bait = our_peer.OurPeer(t.TMP / "key-baiter", "127.0.0.1", 0, user).seed(path, content)
+    t.wait_until(lambda: bait.events("joined"))
+    infohash = peer("add", path, "--dir", key.parent).stdout.strip()
+    t.check("a torrent that would be the key fails", t.wait_until(
+        lambda: listed()[infohash]["state"] in ("failed", "seeding")) and
+        "key" in listed()[infohash].get("problem", ""), listed()[infohash])
+    t.check("the key is as it was", key.read_bytes() == secret)
+    peer("remove", infohash)
+    t.wait_until(lambda: infohash not in listed())
+    bait.stop()
+
+
 def restarts(running, infohash, other, target):
     second = subprocess.run(running.process.args, capture_output=True, text=True, timeout=30,
                             check=False)
     t.check("a second daemon at the same socket is refused", second.returncode == 3 and
-            "already" in second.stderr, second.stderr)
+            "already" in second.stderr and "--control" in second.stderr, second.stderr)
     running.kill()
     t.check("after kill -9 the socket is left behind", SOCKET.exists())
     none = peer("list", check_exit=False)
@@ -154,6 +199,43 @@ def restarts(running, infohash, other, target):
             running.process.wait(20) == 0)
 
 
+def no_descriptors_left():
+    """More connections than the daemon can open: it waits for some to close, and does not spin."""
+    few, log = 50, t.TMP / "few.log"
+    process = t.start(
+        [str(t.BIN / "pbts-peer"), "daemon", "--dir", str(t.TMP / "few"), "--bind", "127.0.0.1",
+         "--port", "0", "--control", str(t.TMP / "few.sock"), "--json"], log,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (few, few)))
+
+    def port():
+        found = re.search(r'"port":(\d+)', log.read_text())
+        return int(found[1]) if found else None
+
+    def spent_s():
+        words = Path(f"/proc/{process.pid}/stat").read_text().split()
+        return sum(map(int, words[13:15])) / os.sysconf("SC_CLK_TCK")
+
+    def opened():
+        return len(os.listdir(f"/proc/{process.pid}/fd"))
+
+    t.wait_until(port)
+    ends = [socket.create_connection(("127.0.0.1", port()), 10) for _ in range(few)]
+    t.check("all its descriptors are taken", t.wait_until(lambda: opened() == few), opened())
+    before = spent_s()
+    time.sleep(2)
+    t.check("it does not spin meanwhile", spent_s() - before < 0.5, spent_s() - before)
+    for end in ends:
+        end.close()
+    t.check("and listens on when some are free", t.wait_until(lambda: opened() < few // 2))
+    with socket.create_connection(("127.0.0.1", port()), 10) as end:
+        end.sendall(b"no protocol at all" * 50)
+        end.settimeout(30)
+        with contextlib.suppress(OSError):  # reset, or closed
+            t.check("who comes then is answered", end.recv(1) == b"")
+    process.terminate()
+    t.check("it ends", process.wait(20) == 0)
+
+
 def main():
     with t.Daemon("--init-credit-bytes", "1G", "--min-interval-s", "1") as daemon:
         users = [t.User(daemon, "alice"), t.User(daemon, "bob")]
@@ -167,9 +249,13 @@ def main():
         add_and_watch(torrents, target)
         figures(torrents[0][2])
         nonsense()
+        own_state(daemon, users[0], torrents[1][1], t.TMP / "outside")
+        own_key(daemon, users[0], Path(users[1].key))
         restarts(running, torrents[0][2], torrents[1][2], target)
+        t.check("no torrent says what is added", not (t.TMP / "outside").exists())
         for seeder in seeders:
             seeder.stop()
+    no_descriptors_left()
     t.finish()
 
 

@@ -1,21 +1,24 @@
 #!/usr/bin/env python3
 # build: asan
 # timeout: 420
-# alone: nine clients want the processor
 """Swarms of pbts-peer: one seeder and eight leechers, alone and mixed with the four real clients, on
 a good and on a bad network. What arrives is compared byte for byte, and at the end the tracker's
 totals equal the bytes that moved, for every user, exactly. Runs in a namespace of its own."""
+import errno
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import clients
 import our_peer
 import pbts_test as t
+from bad_network import BadNetwork
 
 TRACKER = "10.77.0.1"
 LEECHERS = 8
@@ -41,8 +44,9 @@ def enter_namespace():
 class Swarm:
     """A registered torrent, its seeder's folder, and who shares it."""
 
-    def __init__(self, daemon, name, users):
+    def __init__(self, daemon, name, users, network=None):
         self.daemon, self.name, self.users, self.running = daemon, name, users, []
+        self.network = network
         self.base = t.TMP / name
         self.source = self.base / "source"
         self.source.mkdir(parents=True)
@@ -62,24 +66,35 @@ class Swarm:
         """(up, down) since the swarm began, as the tracker has it; held credit counts as up."""
         return tuple(now - was for now, was in zip(self.totals(user), self.before[user.uid]))
 
+    def place(self, number):
+        """Address and host of one: the seeder is number 0."""
+        if self.network is None:
+            return f"10.77.0.{2 + number}", ()
+        address = list(self.network.namespaces)[number]
+        return address, self.network.at(address)
+
+    def peer(self, folder, number, *flags):
+        address, host = self.place(number)
+        return our_peer.OurPeer(folder, address, 21000 + 10 * number, self.users[number], *flags,
+                                host=host)
+
     def seeder(self, *flags):
-        peer = our_peer.OurPeer(self.base / "seeder", "10.77.0.2", 21000, self.users[0], *flags)
+        peer = self.peer(self.base / "seeder", 0, *flags)
         self.running.append(peer)
         return peer.seed(self.torrent, self.source)
 
     def leecher(self, number, kind=None, *flags):
         """Leecher 1..: a pbts-peer, or a client of another kind, with its user's announce URL."""
-        folder, address = self.base / f"leecher{number}", f"10.77.0.{2 + number}"
-        directory = self.base / f"content{number}"
+        folder, directory = self.base / f"leecher{number}", self.base / f"content{number}"
         directory.mkdir()
-        user, port = self.users[number], 21000 + 10 * number
         if kind is None:
-            peer = our_peer.OurPeer(folder, address, port, user, *flags)
+            peer = self.peer(folder, number, *flags)
         else:
-            peer = kind(folder, address, port)
+            address, host = self.place(number)
+            peer = kind(folder, address, 21000 + 10 * number, host)
             peer.start()
         self.running.append(peer)
-        peer.add(self.torrent_for(user, folder), directory)
+        peer.add(self.torrent_for(self.users[number], folder), directory)
         peer.target = directory / "payload.bin"
         return peer
 
@@ -117,10 +132,10 @@ def check_arrivals(swarm, label, leechers):
                 swarm.arrives(peer), tail(peer))
 
 
-def only_ours(daemon, users, label, *flags):
-    swarm = Swarm(daemon, label.replace(" ", "-"), users)
-    swarm.seeder(*flags)
-    leechers = [swarm.leecher(n, None, *flags) for n in range(1, LEECHERS + 1)]
+def only_ours(daemon, users, label, network=None):
+    swarm = Swarm(daemon, label.replace(" ", "-"), users, network)
+    swarm.seeder()
+    leechers = [swarm.leecher(n) for n in range(1, LEECHERS + 1)]
     check_arrivals(swarm, label, leechers)
     well, statuses = swarm.end()
     t.check(f"{label}: every peer reports and ends well", well, statuses)
@@ -141,9 +156,8 @@ def only_ours(daemon, users, label, *flags):
     swarm.clean()
 
 
-def mixed(daemon, users):
-    label = "mixed with real clients"
-    swarm = Swarm(daemon, "mixed", users)
+def mixed(daemon, users, label, network=None):
+    swarm = Swarm(daemon, label.replace(" ", "-"), users, network)
     swarm.seeder("--legacy-peers", "serve")
     leechers = [swarm.leecher(n, None, "--legacy-peers", "serve") for n in range(1, 5)]
     leechers += [swarm.leecher(5 + i, kind) for i, kind in enumerate(clients.ALL)]
@@ -160,15 +174,30 @@ def mixed(daemon, users):
     swarm.clean()
 
 
+def seconds_to_reach(address):
+    """How long a connection takes to be refused there."""
+    began = time.monotonic()
+    with socket.socket() as probe:
+        probe.settimeout(10)
+        refused = probe.connect_ex((address, 9)) == errno.ECONNREFUSED
+    return time.monotonic() - began if refused else 0.0
+
+
 def bad_network(daemon, users):
-    """2 % loss and 50 ms of delay each way, where the kernel has netem."""
-    made = subprocess.run(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "50ms",
-                           "loss", "2%"], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        t.skip("a swarm on a bad network", f"no netem here: {made.stderr.strip()}")
+    """Every packet takes 50 ms, each way, and one in fifty is lost."""
+    hosts = [f"10.78.0.{2 + n}" for n in range(LEECHERS + 1)]
+    try:
+        network = BadNetwork(TRACKER, "10.78.0.0/24", hosts, delay_s=0.05, loss=0.02)
+    except OSError as error:
+        t.skip("swarms on a bad network", f"no TUN device here: {error}")
         return
-    only_ours(daemon, users, "2 % loss and 50 ms")
-    subprocess.run(["tc", "qdisc", "del", "dev", "lo", "root"], check=True)
+    took = seconds_to_reach(hosts[0])
+    t.check("on the bad network an answer takes a tenth of a second", took >= 0.1, took)
+    only_ours(daemon, users, "only pbts-peer on a bad network", network)
+    mixed(daemon, users, "mixed with real clients on a bad network", network)
+    lost, carried = network.end()
+    t.check("one packet in fifty was lost on it", carried > 10000 and
+            0.015 < lost / carried < 0.025, (lost, carried))
 
 
 def main():
@@ -180,7 +209,7 @@ def main():
     with t.Daemon(address=TRACKER) as daemon:
         users = [t.User(daemon, f"user{n}") for n in range(LEECHERS + 1)]
         only_ours(daemon, users, "only pbts-peer")
-        mixed(daemon, users)
+        mixed(daemon, users, "mixed with real clients")
         bad_network(daemon, users)
         t.check("the tracker stops cleanly", daemon.stop() == 0, daemon.text()[-500:])
     t.finish()

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -160,18 +161,39 @@ def encryptions(daemon, users):
 
 
 def magnets(daemon, users):
-    for version in ("v1", "v2", "hybrid"):
-        torrent = Torrent(daemon, users[0], "folder", version)
-        link = ("magnet:?xt=urn:btih:" + torrent.shown["infohash"] if version != "v2" else
-                "magnet:?xt=urn:btmh:1220" + torrent.shown["infohash_v2"])
+    for version in ("v1", "v2", "hybrid", "hybrid by its v2 name"):
+        torrent = Torrent(daemon, users[0], "folder", version.split()[0])
+        link = ("magnet:?xt=urn:btih:" + torrent.shown["infohash"] if version in ("v1", "hybrid")
+                else "magnet:?xt=urn:btmh:1220" + torrent.shown["infohash_v2"])
         pair = Pair(daemon, users, torrent).seed()
-        pair.get("--tracker", daemon.url, source=link)
+        # The swarm of a hybrid torrent's v2 name is another one at the tracker.
+        port = pair.seeder.events("listening")[0]["port"]
+        pair.get("--tracker", daemon.url, "--peer", f"127.0.0.1:{port}" if "name" in version
+                 else "127.0.0.1:1", source=link)
         code = pair.leecher_ends()
         t.check(f"magnet {version}: the leecher ends well", code == 0, f"{code}\n{pair.text()}")
         t.check(f"magnet {version}: every byte is there", torrent.same_in(pair.target), pair.text())
         pair.end()
         t.check(f"magnet {version}: the totals are exactly what moved",
                 pair.moved() == (torrent.bytes, torrent.bytes), f"{pair.moved()}\n{pair.text()}")
+
+
+def a_magnet_that_names_no_tracker(daemon, users):
+    """Who was here before knows the tracker: it is asked, though no ticket is left from then."""
+    before = whole(daemon, users, "a leecher meets its tracker", Torrent(daemon, users[0]))
+    (kept,) = (before.base / "leecher" / "state").glob("tracker-*.json")
+    words = json.loads(kept.read_text())
+    words.pop("ticket")
+    torrent = Torrent(daemon, users[0], "file", "v1")
+    link = "magnet:?xt=urn:btih:" + torrent.shown["infohash"]
+    pair = Pair(daemon, users, torrent).seed()
+    state = pair.base / "leecher" / "state"
+    state.mkdir(parents=True)
+    (state / kept.name).write_text(json.dumps(words))
+    pair.get(source=link)
+    t.check("a magnet link that names no tracker is enough then",
+            pair.leecher_ends(20) == 0 and torrent.same_in(pair.target), pair.text())
+    pair.end()
 
 
 def several_at_once(daemon, users):
@@ -248,6 +270,32 @@ def seeder_is_killed(daemon, users):
     # What was served and not signed for when it was killed, nobody remembers.
     t.check("kill -9 of the seeder: the totals agree, and at most the exposure is lost",
             up == down and torrent.bytes // 2 < up <= torrent.bytes, f"{up} {down}\n{pair.text()}")
+
+
+def either_is_stopped(daemon, users):
+    """Whoever ends in order in the middle waits: what arrived whole is signed for, and counts."""
+    for who in ("seeder", "leecher"):
+        torrent = Torrent(daemon, users[0])
+        pair = Pair(daemon, users, torrent).seed("--limit-up", "100K")
+        pair.get()
+
+        def unpaid(pair=pair):
+            stats = pair.seeder.events("stats")
+            return stats and stats[-1]["unreceipted_bytes"] >= 2 * PIECE
+        t.check(f"the {who} is stopped while something is not signed for",
+                t.wait_until(unpaid, SECONDS), pair.text())
+        peer = getattr(pair, who)
+        t.check(f"the {who} ends well in mid-transfer", peer.stop() == 0, pair.text())
+        if who == "leecher":
+            left = peer.events("ended")[-1]["left_bytes"]
+        else:
+            time.sleep(1.5)  # until the next figures
+            left = left_of(pair.leecher)
+        pair.end()
+        got = torrent.bytes - left
+        t.check(f"the {who} stops in mid-transfer: all that arrived whole counts",
+                0 < got < torrent.bytes and pair.moved() == (got, got),
+                f"{pair.moved()} of {got}\n{pair.text()}")
 
 
 def resume_without_hashing(daemon, users):
@@ -359,6 +407,8 @@ def mistakes(daemon, users):
         name="a missing .torrent is an error")
     run("get", torrent.source / torrent.name / "a.bin", *where, code=3, says="a.bin",
         name="a file that is no .torrent is an error")
+    run("get", torrent.source, *where, code=3, says="Is a directory",
+        name="a folder is no .torrent")
     run("get", "magnet:?dn=x", *where, code=3, says="no magnet link",
         name="a magnet link without an infohash is an error")
     run("get", torrent.path, code=2, says="missing --dir", name="--dir is needed")
@@ -370,6 +420,9 @@ def mistakes(daemon, users):
         says="none of its content", name="seeding what is not there is an error")
     other = t.TMP / "mistakes" / torrent.name
     other.mkdir(parents=True, exist_ok=True)
+    (other / "a.bin").write_bytes(b"x")
+    run("seed", torrent.path, "--dir", t.TMP / "mistakes", "--port", "0", code=3,
+        says="is missing or too short", name="a file that cannot be seeded is named, with why")
     (other / "a.bin").write_bytes(b"x" * (6 * PIECE))
     run("get", torrent.path, *where, code=3, says="longer than the torrent says",
         name="a longer file of the same name is not cut")
@@ -402,12 +455,13 @@ def ends_at_once(daemon, users):
     pair = Pair(daemon, users, torrent).seed()
     daemon.kill()
     pair.seeder.process.terminate()
-    time.sleep(0.3)
+    stopping = t.wait_until(lambda: pair.seeder.events("stopping"), 20, 0.01)
     pair.seeder.process.terminate()
     begun = time.monotonic()
-    code = pair.seeder.process.wait(10)
-    t.check("a second signal ends it at once", code in (143, 0) and time.monotonic() - begun < 3,
-            code)
+    code = pair.seeder.process.wait(20)
+    # 0 or -15: it was through already, or had but the rest of its memory to free.
+    t.check("a second signal ends it at once", stopping and
+            code in (143, 0, -signal.SIGTERM) and time.monotonic() - begun < 8, code)
     daemon.start()
 
 
@@ -424,9 +478,11 @@ def main():
             mistakes(daemon, users)
             same_names(daemon, users)
         magnets(daemon, users)
+        a_magnet_that_names_no_tracker(daemon, users)
         several_at_once(daemon, users)
         leecher_is_killed(daemon, users)
         seeder_is_killed(daemon, users)
+        either_is_stopped(daemon, users)
         resume_without_hashing(daemon, users)
         journal_is_adopted(daemon, users)
         tracker_is_away(daemon, users)

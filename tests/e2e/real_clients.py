@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # build: asan
 # timeout: 300
-# alone: it measures nothing, but eight clients want the processor
 """Unmodified clients through our tracker: each seeds to all others, over HTTP and over UDP, and the
 file that arrives is compared byte for byte. Runs in a network namespace of its own, where every
 client has an address (Transmission refuses peers in 127/8).

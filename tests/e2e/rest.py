@@ -10,9 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import pbts_test as t
+import raw_peer
 import signing as s
 
 MIB = 1 << 20
+NODE, UPLOADED = bytes([192, 0, 2, 1, 0, 9]), bytes([192, 0, 2, 2, 0, 8])
 
 
 def refused(name, answer, status, code):
@@ -74,10 +76,8 @@ def unknown_and_wrong_methods(daemon):
         refused(f"{method} {path} is answered 405", answer, 405, "METHOD_NOT_ALLOWED")
         t.check(f"and says that {path} takes {allow}", answer.headers["Allow"] == allow,
                 answer.headers["Allow"])
-    for path, data in (("/tee/status", None), ("/generate-attestation", b"{}"),
-                       ("/verify-attestation", b"{}")):
-        refused(f"{path} is not there yet and says so", t.http(daemon.url + path, data=data), 501,
-                "NOT_IMPLEMENTED")
+    refused("without a TEE there is no evidence", t.http(
+        daemon.url + "/generate-attestation", data=b"{}"), 501, "NO_TEE")
 
 
 def json_bodies(daemon):
@@ -153,7 +153,12 @@ def users(daemon, alice):
 
 def torrents(daemon, alice, helper):
     torrent = s.Torrent("one", more={"creation date": 5, "comment": "hello", "zz": "last",
-                                     "announce-list": [["http://old.example/announce"]]})
+                                     "pbts": {"nodes": UPLOADED, "key": b"k" * 96},
+                                     "announce-list": [["http://old.example/announce"]],
+                                     "url-list": ["http://victim.example/one"],
+                                     "httpseeds": ["http://victim.example/seed"],
+                                     "nodes": [["victim.example", 6881]],
+                                     "libtorrent_resume": {"peers": [b"x" * 6]}})
     refused("a torrent from nobody is refused", daemon.post("/torrents", torrent.bytes), 401,
             "UNAUTHENTICATED")
     refused("a bad passkey is refused", daemon.post("/torrents?passkey=" + "a" * 32, torrent.bytes),
@@ -224,17 +229,49 @@ def listing(daemon, alice, *known):
                 400, "MALFORMED")
 
 
+def fallback(daemon, alice, ours, path):
+    """What the file says for the time when the tracker is away."""
+    params = daemon.get("/params").json()
+    key = base64.b64decode(params["tracker_key"])
+    t.check("it names the instance and the tracker's key, not the uploader's",
+            ours[b"iid"].hex() == params["iid"] and ours[b"key"] == key, ours)
+    t.check("the configured nodes come before the uploader's", ours[b"nodes"] == NODE + UPLOADED
+            and b"nodes6" not in ours and b"contract" not in ours, ours)
+    member, beacon = ours[b"member"], ours[b"beacon"]
+    now = params["time"]
+    issued, expires = (int.from_bytes(member[at:at + 8], "big") for at in (128, 136))
+    t.check("it has a membership of the asker for 30 days", len(member) == 192 and
+            member[:96] == base64.b64decode(alice.user()["public_key"]) and
+            abs(issued - now) < 60 and expires - issued == 30 * 86400, member.hex())
+    t.check("and the beacon of the day", len(beacon) == 56 and
+            int.from_bytes(beacon[:8], "big") in (now // 86400 * 24, (now - 60) // 86400 * 24))
+    saved = t.TMP / "alice.torrent"
+    saved.write_bytes(daemon.get(path + "?passkey=" + alice.passkey).body)
+    shown = json.loads(t.pbts("torrent", "show", "--json", saved).stdout)
+    t.check("torrent show says so", shown["pbts"]["iid"] == params["iid"] and
+            abs(shown["pbts"]["member_until"] - expires) < 60 and
+            f"instance     {params['iid']}" in t.pbts("torrent", "show", saved).stdout, shown)
+    admin = raw_peer.bdecode(daemon.get(path, headers=daemon.admin()).body)[0][b"pbts"]
+    t.check("an administrator is no member", b"member" not in admin and admin[b"iid"] ==
+            ours[b"iid"], admin)
+
+
 def fetching(daemon, alice, torrent):
     path = f"/torrents/{torrent.infohash}.torrent"
     fetched = daemon.get(path + "?passkey=" + alice.passkey)
+    file, rest = raw_peer.bdecode(fetched.body)
+    ours = file.pop(b"pbts")
     expected = s.bencode({"announce": alice.announce_url, "creation date": 5, "comment": "hello",
-                          "info": torrent.info, "zz": "last"})
-    t.check("the fetched torrent has the asker's announce URL and the same info",
-            fetched.body == expected and
+                          "info": torrent.info})
+    t.check("the fetched torrent has the asker's announce URL, the same info, and nothing by which "
+            "its uploader would send others somewhere",
+            s.bencode(file) == expected and rest == b"" and
             fetched.headers["Content-Type"] == "application/x-bittorrent", fetched)
-    t.check("upper-case hex is taken too",
-            daemon.get(f"/torrents/{torrent.infohash.upper()}.torrent?passkey={alice.passkey}"
-                       ).body == expected)
+    t.check("its keys are in order", fetched.body == s.bencode({**file, "pbts": ours}))
+    fallback(daemon, alice, ours, path)
+    again = raw_peer.bdecode(daemon.get(
+        f"/torrents/{torrent.infohash.upper()}.torrent?passkey={alice.passkey}").body)[0]
+    t.check("upper-case hex is taken too", again.pop(b"pbts") and again == file)
     refused("fetching is for users", daemon.get(path), 401, "UNAUTHENTICATED")
     refused("an unknown torrent is not found", daemon.get(
         f"/torrents/{'0' * 40}.torrent", headers=daemon.admin()), 404, "UNKNOWN_TORRENT")
@@ -299,7 +336,7 @@ def attested_receipt(dev, alice, bob):
 
 def main():
     helper = s.Helper()
-    with t.Daemon() as daemon:
+    with t.Daemon("--dht-nodes", "192.0.2.1:9") as daemon:
         open_endpoints(daemon)
         unknown_and_wrong_methods(daemon)
         json_bodies(daemon)

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-# build: asan release
+# build: asan
 # timeout: 240
 """What the REST API refuses for its size or its frequency, what may change while the daemon runs,
 and that no secret leaves it."""
 import http.client
 import os
+import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,6 +56,42 @@ def chunked(daemon, size):
     status = connection.getresponse().status
     connection.close()
     return status
+
+
+def half_sent(daemon, address):
+    """A report of 16 MiB of which just more than half came: memory for all of it is taken."""
+    connection = socket.create_connection((daemon.address, daemon.port), timeout=30)
+    connection.sendall(b"POST /report HTTP/1.1\r\nHost: tracker\r\nX-Forwarded-For: %s\r\n"
+                       b"Content-Length: %d\r\n\r\n" % (address.encode(), 16 * MIB))
+    connection.sendall(b"x" * (8 * MIB + 1))
+    return connection
+
+
+def memory(helper):
+    """Bodies that never end: one address takes an eighth of the memory that there is for bodies."""
+    with t.Daemon("--trusted-proxies", "127.0.0.1", name="memory") as daemon:
+        good = s.Signer(helper, daemon, "one").registration()
+
+        def register(address, body=good):
+            return daemon.post("/register", body, headers={"X-Forwarded-For": address})
+        greedy, other = "203.0.113.9", "203.0.113.10"
+        held = [half_sent(daemon, greedy) for _ in range(3)]
+        t.check("48 MiB of one address leave room for more", register(greedy).status == 409)
+        held.append(half_sent(daemon, greedy))
+        until = time.monotonic() + 20
+        while (answer := register(greedy)).status == 409 and time.monotonic() < until:
+            time.sleep(0.05)  # the last bytes are on their way
+        refused("at 64 MiB it is refused", answer, 503, "OVERLOADED")
+        refused("with a large body too", register(greedy, b" " * 65536), 503, "OVERLOADED")
+        t.check("others are not", register(other).status == 409)
+        # A few share a bucket with somebody, by a hash that nobody foresees.
+        t.check("nor are neighbours", 409 in [register(f"203.0.113.{9 + 16 * i}").status
+                                              for i in range(1, 5)])
+        for connection in held:
+            connection.close()
+        while (answer := register(greedy)).status == 503 and time.monotonic() < until:
+            time.sleep(0.05)
+        t.check("nor is it when they are gone", answer.status == 409, answer)
 
 
 # ---- configuration ----
@@ -211,6 +249,7 @@ def main():
         configuration(daemon, helper)
         t.check("the daemon ends well", daemon.stop() == 0, daemon.text()[-500:])
     frequency(helper)
+    memory(helper)
     escaping(helper)
     helper.close()
     t.finish()

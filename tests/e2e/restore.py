@@ -91,7 +91,19 @@ def identity(daemon, old, name):
             b"passkey" in announces(daemon, old.carol_old_passkey)[1])
 
 
+def another_name(daemon, helper, old, name):
+    """Claims are kept by names, receipts name keys: who came back under another name would have all
+    that was counted counted again, at the cost of those who paid for it."""
+    again = s.Signer(helper, daemon, "alicia", register=False)
+    again.secret, again.key = old.alice.secret, old.alice.key
+    answer = again.register()
+    t.check(f"{name}: a key goes to its name only",
+            answer.status == 409 and answer.json()["code"] == "KEY_TAKEN", answer)
+    return again
+
+
 def registrations(daemon, helper, old, name):
+    another_name(daemon, helper, old, name)
     t.check(f"{name}: nobody is known by name yet", daemon.get("/user/bob").status == 404)
     thief = s.Signer(helper, daemon, "bob", register=False).register()
     t.check(f"{name}: a name goes to its key only",
@@ -134,6 +146,23 @@ def without_claims(helper, old, exports):
     t.check(f"{name}: also after the next start",
             statuses(answer) == [("refused", "EPOCH_UNKNOWN_CLAIMS")], statuses(answer))
     ends(daemon, name, 4)
+    moved_without_claims(old, daemon)
+
+
+def moved_without_claims(old, daemon):
+    name, folder = "without claims, moved on", t.TMP / "alone-export"
+    folder.mkdir()
+    again = Exports(old_at(old, daemon), folder)
+    t.check(f"{name}: what says so is no claim", "and 0 claims into" in import_(
+        t.TMP / "alone-counted", again, "--claims", again.claims).stdout)
+    second = restored(old, again, "alone2", "--claims", again.claims)
+    for user in old.users:
+        user.register()
+    old.alice.add_torrent(TORRENT)
+    answer = old.alice.report([old.counted])
+    t.check(f"{name}: what was lost is not paid again",
+            statuses(answer) == [("refused", "EPOCH_UNKNOWN_CLAIMS")], statuses(answer))
+    second.stop()
 
 
 def with_claims(helper, old, exports, folder):
@@ -254,6 +283,7 @@ def take_over(daemon, helper, old, iid, name):
     thief = s.Signer(helper, daemon, "bob", register=False).register()
     t.check(f"{name}: a name goes to the predecessor's key only",
             thief.status == 409 and thief.json()["code"] == "KEY_MISMATCH", thief)
+    another_name(daemon, helper, old, name)
     registered = [old.alice.register(), old.bob.register()]
     migrated = daemon.post("/contract/migrate", {"username": "carol"}, headers=daemon.admin())
     t.check(f"{name}: users come over with their keys, or by the administrator",

@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 import pbts_test as t  # noqa: E402
-from commands import (EXIT_IO, EXIT_REFUSED, EXIT_USAGE, Metainfo, asked, fails, fill,  # noqa: E402
-                      good, outputs, piece_sizes, run, secrets_of)
+from commands import (EXIT_IO, EXIT_REFUSED, EXIT_USAGE, Metainfo, asked, bdecode,  # noqa: E402
+                      fails, fill, good, outputs, piece_sizes, run, secrets_of)
 
 INIT = 1 << 30
 PIECE = 16384
@@ -264,6 +264,36 @@ def places(tour, name):
     fails("--data with a file for a folder is refused", EXIT_USAGE, ["folder"], *command)
 
 
+def nodes(tour, name):
+    """Where a DHT begins is written beside the info dictionary."""
+    made, plain = tour.path("nodes.torrent"), tour.path("plain.torrent")
+    create = ("torrent", "create", tour.path(name), "--piece-length", PIECE, "--out")
+    good(*create, plain)
+    create += (made,)
+    good(*create, "--nodes", "192.0.2.1:6881,[2001:db8::1]:9,192.0.2.2:1")
+    file = bdecode(made.read_bytes())[0]
+    t.check("torrent create writes nodes", file[b"pbts"] == {
+        b"nodes": bytes([192, 0, 2, 1, 26, 225, 192, 0, 2, 2, 0, 1]),
+        b"nodes6": bytes.fromhex("20010db8" + "00" * 11 + "01" + "0009")}, file[b"pbts"])
+    t.check("and the infohash is the same without", Metainfo(made).v1 ==
+            Metainfo(plain).v1)
+    t.check("torrent show counts them", asked("torrent", "show", made)["pbts"] == {"nodes": 3} and
+            "nodes        3 to begin" in good("torrent", "show", made) and
+            "pbts" not in asked("torrent", "show", plain))
+    sourced = tour.path("source.torrent")
+    good(*create[:-1], sourced, "--source", "One Tracker")
+    shown = asked("torrent", "show", sourced)
+    t.check("a source is in info, so it has another infohash", shown["source"] == "One Tracker" and
+            shown["infohash"] == Metainfo(sourced).v1 != Metainfo(plain).v1 and
+            "source       One Tracker" in good("torrent", "show", sourced), shown)
+    fails("a source that is too long is refused", EXIT_USAGE, ["--source"], *create, "--force",
+          "--source", "x" * 257)
+    for bad in ("", "192.0.2.1", "192.0.2.1:0", "a.example:1", "192.0.2.1:1,", ",".join(
+            ["192.0.2.1:1"] * 65)):
+        fails(f"--nodes {bad[:20]} is refused", EXIT_USAGE, ["--nodes"], *create, "--force",
+              "--nodes", bad)
+
+
 def existing(tour, name):
     """Nothing that is there is overwritten by accident."""
     file, before = tour.path(name + ".r.bin"), tour.path(name + ".r.bin").read_bytes()
@@ -444,6 +474,7 @@ def main():
     foreign(tour, name)
     tampered(tour, name, sizes)
     ledger(tour)
+    nodes(tour, name)
     existing(tour, name)
     away(tour, name)
     secrets = secrets_of(folder.glob("*.key"))

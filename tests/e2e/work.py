@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-# build: asan release tsan
+# build: asan tsan
 # timeout: 180
 """CPU time for signatures: what strangers at one address may cause, what one user may, and that
 neither is the other's. The budgets here are small, so that few requests are too many."""
+import itertools
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -107,10 +108,14 @@ def users(daemon, alice, bob):
     """What a user signs is the user's, wherever it comes from, and nobody else's."""
     nat = "203.0.113.10"
     legacy = bob.legacy_receipt(alice, TORRENT, 0)
-    report = alice.report_body([bob.piece(alice, TORRENT, i) for i in range(10)])[0]
-    exhaust("reports of one user", lambda: daemon.post("/report", report, headers=via(nat)))
-    refused("from another address too", daemon.post("/report", report,
-                                                    headers=via("203.0.113.11")), 429, "TOO_OFTEN")
+    statements = [bob.piece(alice, TORRENT, i) for i in range(10)]
+    later = itertools.count(s.now() + 1)
+
+    def report(address):
+        return daemon.post("/report", alice.report_body(statements, at=next(later))[0],
+                           headers=via(address))
+    exhaust("reports of one user", lambda: report(nat))
+    refused("from another address too", report("203.0.113.11"), 429, "TOO_OFTEN")
     answer = daemon.post("/report", bob.report_body([alice.piece(bob, TORRENT, 0)])[0],
                          headers=via(nat))
     t.check("those who share the address report as before", answer.status == 200, answer)
@@ -142,6 +147,24 @@ def nobody_spends_anothers(daemon, erin, bob):
             answer.status == 200, answer)
 
 
+def nobody_spends_by_replay(daemon, frank, bob):
+    """Who hears a report on its way, and sends it again and again, pays for that himself."""
+    at = s.now()
+    heard = frank.report_body([bob.piece(frank, TORRENT, 5)], at=at)[0]
+    first = daemon.post("/report", heard, headers=via("203.0.113.15"))
+    count, answer = until_refused(lambda: daemon.post("/report", heard,
+                                                      headers=via("203.0.113.16")))
+    t.check("a report that is sent again and again is stopped", first.status == 200 and
+            answer is not None and count >= 3, (first, count, answer))
+    sign = frank.authorization("GET", "/torrents")
+    count, answer = until_refused(lambda: daemon.get("/torrents", headers={
+        **via("203.0.113.17"), **sign}))
+    t.check("so is a signed request", answer is not None and count >= 3, (count, answer))
+    mine = frank.report_body([bob.piece(frank, TORRENT, 6)], at=at + 1)[0]
+    answer = daemon.post("/report", mine, headers=via("203.0.113.15"))
+    t.check("and the user whose it was reports as before", answer.status == 200, answer)
+
+
 def live(daemon, bob, alice):
     admin, headers = daemon.admin(), via("203.0.113.1")
     receipt = {"receipt": bob.legacy_receipt(alice, TORRENT, 0)}
@@ -158,14 +181,15 @@ def main():
     daemon = t.Daemon("--trusted-proxies", "127.0.0.1", "--address-cpu-ms", str(BUDGET_MS),
                       "--user-cpu-ms", str(BUDGET_MS),
                       "--init-credit-bytes", "1T").start()
-    alice, bob, dave, erin = (s.Signer(helper, daemon, uid)
-                              for uid in ("alice", "bob", "dave", "erin"))
+    alice, bob, dave, erin, frank = (s.Signer(helper, daemon, uid)
+                                     for uid in ("alice", "bob", "dave", "erin", "frank"))
     alice.add_torrent(TORRENT)
     strangers(daemon, helper, alice, bob)
     prototypes_reports(daemon, alice, bob)
     users(daemon, alice, bob)
     announces(daemon, dave, bob)
     nobody_spends_anothers(daemon, erin, bob)
+    nobody_spends_by_replay(daemon, frank, bob)
     live(daemon, bob, alice)
     t.check("the log tells it, a few lines a second", "event=rest_limited" in daemon.text())
     t.check("the daemon ends well", daemon.stop() == 0, daemon.text()[-500:])

@@ -24,6 +24,8 @@ static void check(const pbts_announce_answer *answer, pbts_span body) {
     require(count <= body.len / 6);
     require_inside(answer->failure, body);
     require_inside(answer->ticket, body);
+    require_inside(answer->membership, body);
+    require_inside(answer->beacon, body);
     require_inside(answer->tracker_id, body);
     require_inside(answer->warning, body);
 }

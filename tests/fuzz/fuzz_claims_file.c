@@ -20,10 +20,11 @@ static void open_and_walk(pbts_span bytes, const pbts_bls_public_point *key) {
     if (status != PBTS_OK) return;
     while (pbts_claims_file_next(&file, &record)) {
         require(record.part < PBTS_CLAIMS_PARTS_MAX && record.bitmap.len > 0 &&
-                record.bitmap.data + record.bitmap.len <= file.records.end);
+                record.bitmap.data + record.bitmap.len <= file.record + sizeof file.record);
         count++;
     }
     require(count == file.count && pbts_cursor_left(&file.records) == 0);
+    require(pbts_claims_file_end(&file) == PBTS_OK);
 }
 
 static void sign_and_walk(pbts_span body, uint8_t count, const pbts_bls_secret *secret,

@@ -17,6 +17,16 @@
  *   {"cmd": "peer", "secret", "iid", "infohash", "nonce", "their_nonce", "their_key"} -> signature
  *   {"cmd": "aggregate", "signatures": [...]}                     -> signature
  *   {"cmd": "report", "secret", "iid", "body": the JSON report}   -> signature, bencode
+ *   {"cmd": "member", "secret": the tracker's, "iid", "key", "allowance", "up", "down",
+ * "min_ratio", "generation", "issued", "expires"}                           -> member
+ *   {"cmd": "beacon", "secret": the tracker's, "iid", "epoch"}    -> beacon, value
+ *   {"cmd": "dht_certificate", "secret", "iid", "member", "beacon", "session_secret", "issued",
+ *    "expires"}                                                   -> certificate, id
+ *   {"cmd": "dht_record", "iid", "certificate", "session_secret", "key", "addr", "sequence",
+ *    "expires", "stopped", "seeder"}                              -> record
+ *   {"cmd": "dht_key", "iid", "info", "epoch"}                    -> key
+ *   {"cmd": "kms_attest", "secret", "message": hex}               -> signature, public: hex,
+ * EIP-2537
  *
  * What it cannot do is answered with {"error"}. "secret" is the receiver's for receipts.
  */
@@ -24,7 +34,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bls/eip2537.h"
 #include "codec/text.h"
+#include "dht/lookup_key.h"
+#include "dht/signed_record.h"
 #include "hash/sha.h"
 #include "receipt/pieces.h"
 #include "wire/report.h"
@@ -361,6 +374,132 @@ static json_t *sign_report(const json_t *line) {
     return json_pack("{s:o, s:o}", "signature", signature, "bencode", bencode);
 }
 
+/* A key service's statement for a chain, by one key in place of a group's; docs/kms.md has the
+ * message. */
+static json_t *sign_statement(const json_t *line) {
+    pbts_bls_secret secret;
+    pbts_bls_public public;
+    pbts_bls_signature signature;
+    pbts_bls_public_point key;
+    pbts_bls_g1_point point;
+    uint8_t message[PBTS_MESSAGE_MAX], key_bytes[PBTS_EIP2537_G2_LEN],
+        point_bytes[PBTS_EIP2537_G1_LEN];
+    size_t len;
+    if (!hex_at(secret.bytes, sizeof secret.bytes, line, "secret") ||
+        pbts_bls_secret_check(&secret) != PBTS_OK ||
+        pbts_hex_decode(message, &len, sizeof message, text_at(line, "message")) != PBTS_OK)
+        return NULL;
+    pbts_bls_public_of(&public, &secret);
+    pbts_bls_sign(&signature, &secret, PBTS_BLS_KMS_ATTEST, (pbts_span){ message, len });
+    if (pbts_bls_public_decode(&key, &public) != PBTS_OK ||
+        pbts_bls_signature_decode(&point, &signature) != PBTS_OK)
+        return NULL;
+    pbts_eip2537_public(key_bytes, &key);
+    pbts_eip2537_signature(point_bytes, &point);
+    return json_pack("{s:o, s:o}", "signature", encoded(PBTS_SPAN_OF(point_bytes), pbts_hex_encode),
+                     "public", encoded(PBTS_SPAN_OF(key_bytes), pbts_hex_encode));
+}
+
+/* ---- the DHT ---- */
+
+static json_t *sign_member(const json_t *line) {
+    signer who;
+    uint8_t bytes[PBTS_MEMBERSHIP_LEN];
+    pbts_membership membership = { .allowance_bytes = uint_at(line, "allowance"),
+                                   .up_bytes = uint_at(line, "up"),
+                                   .down_bytes = uint_at(line, "down"),
+                                   .min_ratio_milli = (uint32_t)uint_at(line, "min_ratio"),
+                                   .generation = (uint32_t)uint_at(line, "generation"),
+                                   .issued = uint_at(line, "issued"),
+                                   .expires = uint_at(line, "expires") };
+    if (!read_signer(&who, line) ||
+        !base64_at(membership.key.bytes, sizeof membership.key.bytes, line, "key"))
+        return NULL;
+    pbts_membership_sign(&membership, who.iid, &who.secret);
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_membership_encode(&writer, &membership);
+    return json_pack("{s:o}", "member", BASE64_OF(bytes));
+}
+
+static json_t *sign_beacon(const json_t *line) {
+    signer who;
+    pbts_epoch_beacon beacon;
+    uint8_t bytes[PBTS_DHT_BEACON_LEN], value[PBTS_DHT_BEACON_VALUE_LEN];
+    uint64_t epoch = uint_at(line, "epoch");
+    if (!read_signer(&who, line) || epoch != pbts_dht_beacon_epoch(epoch)) return NULL;
+    pbts_dht_beacon_sign(&beacon, who.iid, epoch, &who.secret);
+    pbts_dht_beacon_value(value, &beacon);
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_dht_beacon_encode(&writer, &beacon);
+    return json_pack("{s:o, s:o}", "beacon", BASE64_OF(bytes), "value",
+                     encoded(PBTS_SPAN_OF(value), pbts_hex_encode));
+}
+
+static json_t *sign_certificate(const json_t *line) {
+    signer who;
+    pbts_dht_id id;
+    pbts_secp256k1_secret session;
+    pbts_secp256k1_signer *session_signer;
+    uint8_t member[PBTS_MEMBERSHIP_LEN], beacon[PBTS_DHT_BEACON_LEN],
+        bytes[PBTS_DHT_CERTIFICATE_LEN];
+    pbts_dht_certificate certificate = { .issued = uint_at(line, "issued"),
+                                         .expires = uint_at(line, "expires") };
+    if (!read_signer(&who, line) || !base64_at(member, sizeof member, line, "member") ||
+        !base64_at(beacon, sizeof beacon, line, "beacon") ||
+        pbts_membership_decode(&certificate.membership, PBTS_SPAN_OF(member)) != PBTS_OK ||
+        pbts_dht_beacon_decode(&certificate.beacon, PBTS_SPAN_OF(beacon)) != PBTS_OK ||
+        !read_session_key(&session, &session_signer, line))
+        return NULL;
+    pbts_secp256k1_public_of(session_signer, &certificate.session_key, &session);
+    pbts_secp256k1_signer_free(session_signer);
+    pbts_dht_certificate_sign(&certificate, who.iid, &who.secret);
+    pbts_dht_node_id(&id, &certificate.membership.key, &certificate.beacon);
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_dht_certificate_encode(&writer, &certificate);
+    return json_pack("{s:o, s:o}", "certificate", BASE64_OF(bytes), "id",
+                     encoded(PBTS_SPAN_OF(id.bytes), pbts_hex_encode));
+}
+
+static json_t *sign_record(const json_t *line) {
+    uint8_t iid[PBTS_IID_LEN], certificate[PBTS_DHT_CERTIFICATE_LEN], bytes[PBTS_DHT_RECORD_LEN],
+        digest[PBTS_DHT_DIGEST_LEN];
+    pbts_secp256k1_secret session;
+    pbts_secp256k1_signer *session_signer;
+    pbts_dht_signed_record record = { .sequence = uint_at(line, "sequence"),
+                                      .expires = uint_at(line, "expires"),
+                                      .stopped = json_is_true(json_object_get(line, "stopped")),
+                                      .seeder = json_is_true(json_object_get(line, "seeder")),
+                                      .certificate = PBTS_SPAN_OF(certificate) };
+    if (!hex_at(iid, sizeof iid, line, "iid") ||
+        !hex_at(record.key.bytes, sizeof record.key.bytes, line, "key") ||
+        !base64_at(certificate, sizeof certificate, line, "certificate") ||
+        pbts_addr_parse_endpoint(&record.addr, text_at(line, "addr")) != PBTS_OK ||
+        !read_session_key(&session, &session_signer, line))
+        return NULL;
+    pbts_dht_signed_record_digest(digest, iid, &record);
+    pbts_secp256k1_sign(session_signer, &record.signature, &session, digest);
+    pbts_secp256k1_signer_free(session_signer);
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_dht_signed_record_encode(&writer, &record);
+    return json_pack("{s:o}", "record", BASE64_OF(bytes));
+}
+
+static json_t *lookup_key(const json_t *line) {
+    uint8_t iid[PBTS_IID_LEN];
+    size_t len;
+    pbts_dht_torrent_secret secret;
+    pbts_dht_id key;
+    uint8_t *info = bytes_at(&len, line, "info");
+    if (info == NULL || !hex_at(iid, sizeof iid, line, "iid")) {
+        free(info);
+        return NULL;
+    }
+    pbts_dht_torrent_secret_of(&secret, (pbts_span){ info, len });
+    pbts_dht_lookup_key(&key, iid, &secret, uint_at(line, "epoch"));
+    free(info);
+    return json_pack("{s:o}", "key", encoded(PBTS_SPAN_OF(key.bytes), pbts_hex_encode));
+}
+
 /* ---- lines ---- */
 
 static json_t *answer(const json_t *line) {
@@ -368,12 +507,24 @@ static json_t *answer(const json_t *line) {
         const char *name;
         json_t *(*run)(const json_t *line);
     } commands[] = {
-        { "keygen", keygen },          { "register", sign_registration },
-        { "announce", sign_announce }, { "request", sign_request },
-        { "piece", sign_piece },       { "cumulative", sign_cumulative },
-        { "aggregate", aggregate },    { "report", sign_report },
-        { "peer", sign_peer },         { "batch", sign_batch },
-        { "session", sign_session },   { "session_piece", sign_session_piece },
+        { "keygen", keygen },
+        { "register", sign_registration },
+        { "announce", sign_announce },
+        { "request", sign_request },
+        { "piece", sign_piece },
+        { "cumulative", sign_cumulative },
+        { "aggregate", aggregate },
+        { "report", sign_report },
+        { "peer", sign_peer },
+        { "batch", sign_batch },
+        { "session", sign_session },
+        { "session_piece", sign_session_piece },
+        { "kms_attest", sign_statement },
+        { "member", sign_member },
+        { "beacon", sign_beacon },
+        { "dht_certificate", sign_certificate },
+        { "dht_record", sign_record },
+        { "dht_key", lookup_key },
     };
     pbts_span name = text_at(line, "cmd");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

@@ -88,14 +88,15 @@ static bool apply_flags(struct config *config, char *error, struct sources *sour
         }
         if (!next_flag(sources, &i, key, &value, error)) return false;
         snprintf(where, sizeof where, "flag --%.80s", key);
-        if (value == NULL) {
+        bool names_file = strcmp(key, "config") == 0;
+        if (value == NULL && (names_file || config_key_find(key) != NULL)) {
             snprintf(error, CONFIG_ERROR_MAX, "%s needs a value", where);
             return false;
         }
-        if (strcmp(key, "config") == 0)
+        if (names_file)
             sources->file = value;
         else if ((only == NULL || strcmp(key, only) == 0) &&
-                 !config_set(config, error, where, key, value))
+                 !config_set(config, error, where, key, value != NULL ? value : ""))
             return false;
     }
     return true;
@@ -225,8 +226,9 @@ void config_print_help(const char *program) {
                key->help, key->unit, key->fallback[0] ? key->fallback : "none");
     }
     puts(
-        "\nExit codes: 0 stopped in order; 1 could not start, the log says why; 2 bad "
-        "configuration;\n"
+        "\nExit codes: 0 stopped in order; 1 could not start, or the disk failed: the log says "
+        "why;\n"
+        "2 bad configuration;\n"
         "3 the data directory needs a person: tracker.key is missing or another's, or data fail a\n"
         "check. The log names the file and what to put back.");
     puts("\nExample: pbts-tracker --port 8000 --data /var/lib/pbts --min-ratio 0.5");

@@ -99,6 +99,19 @@ static bool parse_addrs(struct config *config, const char *text) {
     return true;
 }
 
+static bool parse_nodes(struct config *config, const char *text) {
+    pbts_addr found[CONFIG_NODES_MAX] = { 0 };
+    size_t count = 0;
+    pbts_span item;
+    for (const char *list = *text == '\0' ? NULL : text; next_item(&item, &list); count++) {
+        if (count == CONFIG_NODES_MAX) return false;
+        if (pbts_addr_parse_endpoint(&found[count], item) != PBTS_OK) return false;
+    }
+    memcpy(config->dht_nodes, found, sizeof found);
+    config->dht_nodes_count = count;
+    return true;
+}
+
 static bool parse_ranges(struct config_ranges *out, const char *text) {
     struct config_ranges found = { .count = 0 };
     pbts_span item;
@@ -141,11 +154,27 @@ static bool parse_level(enum config_log_level *out, const char *text) {
     return false;
 }
 
+static bool parse_tee(uint32_t *out, const char *text) {
+    for (unsigned i = 0; i < PBTS_TEE_KINDS; i++) {
+        if (strcmp(text, pbts_tee_kind_text((pbts_tee_kind)i)) != 0) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
 static bool parse_text(char *out, size_t capacity, uint64_t min, const char *text) {
     size_t len = strlen(text);
     if (len < min || len >= capacity) return false;
     memcpy(out, text, len + 1);
     return true;
+}
+
+/* `digits` of them, or none: it is not set. */
+static bool parse_hex(char *out, uint64_t digits, const char *text) {
+    size_t len = strlen(text);
+    if (len != 0 && (len != digits || strspn(text, "0123456789abcdefABCDEF") != len)) return false;
+    return parse_text(out, CONFIG_TEXT_MAX, 0, text);
 }
 
 bool config_value_parse(struct config *config, const struct config_key *key, const char *text,
@@ -156,6 +185,9 @@ bool config_value_parse(struct config *config, const struct config_key *key, con
     case CONFIG_PATH:
         return parse_text(field, CONFIG_TEXT_MAX, key->min, text) ||
                EXPECT("a path of %d to %d characters", (int)key->min, CONFIG_TEXT_MAX - 1);
+    case CONFIG_HEX:
+        return parse_hex(field, key->max, text) ||
+               EXPECT("%" PRIu64 " hexadecimal digits", key->max);
     case CONFIG_URL:
         if (*text != '\0' && strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
             return EXPECT("http://... or https://...");
@@ -179,10 +211,14 @@ bool config_value_parse(struct config *config, const struct config_key *key, con
     case CONFIG_BOOL: return parse_words(field, text, "no", "yes") || EXPECT("yes or no");
     case CONFIG_CHOICE:
         return parse_words(field, text, key->no, key->yes) || EXPECT("%s or %s", key->no, key->yes);
+    case CONFIG_TEE: return parse_tee(field, text) || EXPECT("none, tdx, sev, dstack or simulator");
     case CONFIG_LEVEL: return parse_level(field, text) || EXPECT("debug, info, warn or error");
     case CONFIG_ADDRS:
         return parse_addrs(config, text) ||
                EXPECT("1 to %d addresses like 0.0.0.0, [::]", CONFIG_LISTEN_MAX);
+    case CONFIG_NODES:
+        return parse_nodes(config, text) ||
+               EXPECT("up to %d nodes like 192.0.2.1:6881, [2001:db8::1]:6881", CONFIG_NODES_MAX);
     case CONFIG_RANGES:
         return parse_ranges(field, text) ||
                EXPECT("up to %d ranges like 10.0.0.0/8, ::1", CONFIG_RANGES_MAX);
@@ -199,6 +235,16 @@ static void format_addr_list(const pbts_addr *addrs, size_t count, char *out, si
     for (size_t i = 0; i < count && len < capacity; i++) {
         char text[PBTS_ADDR_TEXT_MAX];
         pbts_addr_format(text, &addrs[i]);
+        len += (size_t)snprintf(out + len, capacity - len, "%s%s", i > 0 ? ", " : "", text);
+    }
+}
+
+static void format_nodes(const struct config *config, char *out, size_t capacity) {
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < config->dht_nodes_count && len < capacity; i++) {
+        char text[PBTS_ENDPOINT_TEXT_MAX];
+        pbts_addr_format_endpoint(text, &config->dht_nodes[i]);
         len += (size_t)snprintf(out + len, capacity - len, "%s%s", i > 0 ? ", " : "", text);
     }
 }
@@ -227,6 +273,7 @@ void config_value_format(const struct config *config, const struct config_key *k
     out[0] = '\0';
     switch (key->type) {
     case CONFIG_PATH:
+    case CONFIG_HEX:
     case CONFIG_URL: snprintf(out, CONFIG_TEXT_MAX, "%s", (const char *)field); return;
     case CONFIG_PORT: snprintf(out, CONFIG_TEXT_MAX, "%u", *(const uint16_t *)field); return;
     case CONFIG_NUMBER: snprintf(out, CONFIG_TEXT_MAX, "%u", *(const uint32_t *)field); return;
@@ -242,12 +289,17 @@ void config_value_format(const struct config *config, const struct config_key *k
     case CONFIG_CHOICE:
         snprintf(out, CONFIG_TEXT_MAX, "%s", *(const bool *)field ? key->yes : key->no);
         return;
+    case CONFIG_TEE:
+        snprintf(out, CONFIG_TEXT_MAX, "%s",
+                 pbts_tee_kind_text((pbts_tee_kind)(*(const uint32_t *)field)));
+        return;
     case CONFIG_LEVEL:
         snprintf(out, CONFIG_TEXT_MAX, "%s", LEVELS[*(const enum config_log_level *)field]);
         return;
     case CONFIG_ADDRS:
         format_addr_list(config->listen, config->listen_count, out, CONFIG_TEXT_MAX);
         return;
+    case CONFIG_NODES: format_nodes(config, out, CONFIG_TEXT_MAX); return;
     case CONFIG_RANGES: format_ranges(field, out, CONFIG_TEXT_MAX); return;
     case CONFIG_PREFIXES: format_prefixes(&config->live.policy, out, CONFIG_TEXT_MAX); return;
     }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "attest/quote.h"
 #include "rest_parts.h"
 #include "wire/http_request.h"
 
@@ -10,6 +11,7 @@ enum {
     BODY_MAX = 64 * 1024,
     REPORT_MAX = PBTS_REPORT_LEN_MAX,
     TORRENT_MAX = PBTS_METAINFO_LEN_MAX,
+    QUOTE_MAX = 2 * PBTS_QUOTE_LEN_MAX + BODY_MAX, /* in hexadecimal, or less in base64 */
 };
 
 enum rest_who {
@@ -17,9 +19,8 @@ enum rest_who {
     WHO_USER,      /* signed request or passkey; or an administrator */
     WHO_USER_ONCE, /* signed request that cannot be replayed */
     WHO_ADMIN,
-    WHO_METRICS,  /* metrics_allow */
-    WHO_LOOPBACK, /* and only with dev_endpoints = yes */
-    WHO_LATER     /* not implemented in this version */
+    WHO_METRICS, /* metrics_allow */
+    WHO_LOOPBACK /* and only with dev_endpoints = yes */
 };
 
 struct endpoint {
@@ -54,9 +55,9 @@ static const struct endpoint ENDPOINTS[] = {
     { "GET",  "/metrics",              rest_metrics,           WHO_METRICS,   BODY_MAX,    METRICS_ENDPOINT_METRICS },
     { "POST", "/keygen",               rest_keygen,            WHO_LOOPBACK,  BODY_MAX,    METRICS_ENDPOINT_DEV },
     { "POST", "/attest",               rest_attest,            WHO_LOOPBACK,  BODY_MAX,    METRICS_ENDPOINT_DEV },
-    { "GET",  "/tee/*",                NULL,                   WHO_LATER,     BODY_MAX,    METRICS_ENDPOINT_TEE },
-    { "POST", "/generate-attestation", NULL,                   WHO_LATER,     BODY_MAX,    METRICS_ENDPOINT_TEE },
-    { "POST", "/verify-attestation",   NULL,                   WHO_LATER,     BODY_MAX,    METRICS_ENDPOINT_TEE },
+    { "GET",  "/tee/status",           rest_tee_status,        WHO_ALL,       BODY_MAX,    METRICS_ENDPOINT_TEE },
+    { "POST", "/generate-attestation", rest_tee_generate,      WHO_ALL,       BODY_MAX,    METRICS_ENDPOINT_TEE },
+    { "POST", "/verify-attestation",   rest_tee_verify,        WHO_ALL,       QUOTE_MAX,   METRICS_ENDPOINT_TEE },
 };
 /* clang-format on */
 enum { ENDPOINT_COUNT = sizeof ENDPOINTS / sizeof ENDPOINTS[0] };
@@ -147,10 +148,6 @@ static bool admit(struct rest_request *request, enum rest_who who, struct rest_c
     case WHO_ADMIN:
         if (rest_is_admin(request)) return true;
         rest_refuse_admin(request);
-        return false;
-    case WHO_LATER:
-        rest_reply_error(request, 501, "NOT_IMPLEMENTED",
-                         "this tracker does not run in a TEE yet, so there is nothing to attest");
         return false;
     }
     return false;

@@ -11,6 +11,7 @@
 
 #include "app.h"
 #include "committer.h"
+#include "tee/tee_service.h"
 #include "work.h"
 
 struct rest_connection; /* http_server.c's side */
@@ -60,5 +61,8 @@ void rest_reply_refusal(struct rest_request *request, pbts_refusal refusal);
  * borrows must live until `done` (keep them in `state`). */
 void rest_commit(struct rest_request *request, struct commit_op *op,
                  void (*done)(struct rest_request *request, struct commit_op *op));
+/* The same for evidence: `job` needs its report_data. */
+void rest_have_evidence(struct rest_request *request, struct tee_job *job,
+                        void (*done)(struct rest_request *request, struct tee_job *job));
 
 #endif

@@ -12,7 +12,7 @@ static const char SCHEME[] = "PBTS ";
 /* ---- rate limits ---- */
 
 static pbts_span limit_seed(const struct app *app) {
-    return (pbts_span){ (const uint8_t *)app->admin_token, ADMIN_TOKEN_LEN };
+    return PBTS_SPAN_OF(app->limit_seed);
 }
 
 static void refuse_often(struct rest_request *request, const char *what, uint64_t wait_ms) {
@@ -27,8 +27,13 @@ static void refuse_often(struct rest_request *request, const char *what, uint64_
 static void refuse_kind(struct rest_request *request, enum rest_limit_kind kind,
                         const struct rest_limit_who *who) {
     struct app *app = request->app;
+    static const char *const WHAT[] = {
+        [REST_LIMIT_REGISTRATION] = "registrations",
+        [REST_LIMIT_BAD_SIGNATURE] = "bad signatures",
+        [REST_LIMIT_ATTESTATION] = "requests for evidence",
+    };
     refuse_often(
-        request, kind == REST_LIMIT_REGISTRATION ? "registrations" : "bad signatures",
+        request, WHAT[kind],
         rest_limits_wait_ms(&app->rest_limits, kind, limit_seed(app), who, pbts_clock_mono_ms()));
 }
 
@@ -69,6 +74,11 @@ bool rest_may_work(struct rest_request *request, pbts_span name) {
     request->retry_after_s = (unsigned)((work->wait_ms + 999) / 1000);
     rest_reply_refusal(request, PBTS_REFUSAL_TOO_OFTEN);
     return false;
+}
+
+void rest_prove(struct rest_request *request, uint32_t user_no, uint64_t unix_time) {
+    if (pbts_tracker_is_first_shown(request->app->tracker, user_no, unix_time))
+        work_prove(&request->work);
 }
 
 void rest_refuse(struct rest_request *request, pbts_refusal refusal) {
@@ -157,7 +167,7 @@ static bool authenticate_signed(struct rest_request *request, uint32_t *user_no,
     pbts_refusal refusal =
         pbts_check_request(request->app->tracker, user_no, &signed_request, app_now());
     if (refusal == PBTS_REFUSAL_NONE) {
-        work_prove(&request->work);
+        rest_prove(request, *user_no, signed_request.unix_time);
         return true;
     }
     rest_refuse(request, refusal);

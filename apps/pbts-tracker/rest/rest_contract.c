@@ -1,7 +1,8 @@
 /* /contract/...: the prototype's ledger endpoints, on the local ledger.
  *
  * An account here belongs to a key, not to a password: salt and password hash are taken for the
- * sake of old clients, kept nowhere, and answered empty.
+ * sake of old clients, kept nowhere, and answered empty. With ledger = ethereum the local ledger is
+ * what answers, and /contract/status says how far the contract has followed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,14 +42,14 @@ void rest_contract_status(struct rest_request *request, const struct rest_caller
         rest_reply_refusal(request, pbts_refusal_of_status(status));
         return;
     }
-    rest_reply_json(
-        request, 200,
-        json_pack("{s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "success", 1, "configured", 1,
-                  "kind", "local", "reputation_address", rest_json_hex(iid_of(app)),
-                  "referrer_address", referrer_of(app), "owner",
-                  rest_json_base64(PBTS_SPAN_OF(pbts_tracker_owner(app->tracker)->bytes)),
-                  "entries", rest_json_uint(head.sequence + 1), "head",
-                  rest_json_hex(PBTS_SPAN_OF(head.head_hash)), "sealed", head.sealed));
+    json_t *answer = json_pack(
+        "{s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:b}", "success", 1, "configured", 1,
+        "reputation_address", rest_json_hex(iid_of(app)), "referrer_address", referrer_of(app),
+        "owner", rest_json_base64(PBTS_SPAN_OF(pbts_tracker_owner(app->tracker)->bytes)), "entries",
+        rest_json_uint(head.sequence + 1), "head", rest_json_hex(PBTS_SPAN_OF(head.head_hash)),
+        "sealed", head.sealed);
+    rest_ledger_kind(answer, app);
+    rest_reply_json(request, 200, answer);
 }
 
 /* SC.Read: this ledger's account, or the predecessor's. PBTS_NOT_FOUND. */

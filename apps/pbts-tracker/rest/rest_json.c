@@ -58,6 +58,13 @@ json_t *rest_json_uint(uint64_t value) {
 
 enum { ENCODED_MAX = 256 }; /* a 96-byte key in base64 or hex */
 
+json_t *rest_json_address(const uint8_t address[static 20]) {
+    char text[2 + 40 + 1] = "0x";
+    pbts_writer writer = pbts_writer_over((uint8_t *)text + 2, 40);
+    pbts_hex_encode(&writer, (pbts_span){ address, 20 });
+    return json_string(text);
+}
+
 json_t *rest_json_hex(pbts_span bytes) {
     uint8_t text[ENCODED_MAX];
     pbts_writer writer = pbts_writer_over(text, sizeof text);

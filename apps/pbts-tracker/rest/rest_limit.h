@@ -16,6 +16,7 @@
 enum rest_limit_kind {
     REST_LIMIT_REGISTRATION,
     REST_LIMIT_BAD_SIGNATURE,
+    REST_LIMIT_ATTESTATION,
     REST_LIMIT_ADDRESS_CPU, /* spent by the microsecond, see work.h */
     REST_LIMIT_USER_CPU,
     REST_LIMIT_KINDS
@@ -25,6 +26,7 @@ enum {
     REST_LIMIT_SLOTS = 4096,
     REST_REGISTRATIONS_PER_HOUR = 60,     /* each costs a pairing and a row for ever */
     REST_BAD_SIGNATURES_PER_HOUR = 120,   /* each costs pairings */
+    REST_ATTESTATIONS_PER_MINUTE = 10,    /* each costs the machine a quote */
     REST_LIMIT_DEBT_MAX_MS = 3600 * 1000, /* one request may cost more than there is; no longer */
 };
 
@@ -44,7 +46,7 @@ struct rest_limit_who rest_limit_user(pbts_span name); /* 1..96 bytes */
 /* In how many ms one more is allowed; 0: now. Counts nothing. `seed`: secret. */
 uint64_t rest_limits_wait_ms(struct rest_limits *limits, enum rest_limit_kind kind, pbts_span seed,
                              const struct rest_limit_who *who, uint64_t mono_ms);
-/* Count one of the first two kinds, if it is allowed. */
+/* Count one of the first three kinds, if it is allowed. */
 bool rest_limits_take(struct rest_limits *limits, enum rest_limit_kind kind, pbts_span seed,
                       const struct rest_limit_who *who, uint64_t mono_ms);
 /* Spend of a kind by the microsecond, whose bucket holds `per_minute_us` and fills in a minute. It

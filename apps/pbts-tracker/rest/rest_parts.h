@@ -26,6 +26,7 @@ rest_handler rest_config_show, rest_config_change;
 rest_handler rest_contract_status, rest_contract_init, rest_contract_register;
 rest_handler rest_contract_update, rest_contract_migrate, rest_contract_user;
 rest_handler rest_keygen, rest_attest;
+rest_handler rest_tee_status, rest_tee_generate, rest_tee_verify;
 
 /* ---- who asks (rest_auth.c) ---- */
 
@@ -34,9 +35,10 @@ rest_handler rest_keygen, rest_attest;
 bool rest_authenticate(struct rest_request *request, uint32_t *user_no, bool once);
 void rest_refuse_admin(struct rest_request *request);
 /* Before a signature is checked: whether the client's address, and the user whose `name` (uid or
- * key; empty: nobody's) it brings, have CPU time left. False: 429 was sent. work_prove, once it is
- * shown that the user asks. */
+ * key; empty: nobody's) it brings, have CPU time left. False: 429 was sent. */
 bool rest_may_work(struct rest_request *request, pbts_span name);
+/* The signature is the user's, over this time: it was the user's work, if it is not a replay. */
+void rest_prove(struct rest_request *request, uint32_t user_no, uint64_t unix_time);
 /* Rate limits by address; loopback clients have none. `take` counts one, and answers 429 when that
  * is too many; `is_open` answers 429 without counting. False: the refusal was sent. */
 bool rest_limit_take(struct rest_request *request, enum rest_limit_kind kind);
@@ -66,6 +68,12 @@ bool rest_json_base64_at(uint8_t *out, size_t len, const json_t *object, const c
 json_t *rest_json_text(pbts_span text);
 json_t *rest_json_uint(uint64_t value); /* at most INT64_MAX, which is what JSON readers take */
 json_t *rest_json_hex(pbts_span bytes);
+json_t *rest_json_address(const uint8_t address[static 20]); /* "0x" and hex */
+/* Add "kind" and "lag" of the configured ledger to an object, and what there is to say of a chain.
+ */
+void rest_ledger_kind(json_t *out, struct app *app);
+/* "attestation" of /params: null without a TEE. */
+json_t *rest_tee_summary(struct app *app);
 json_t *rest_json_base64(pbts_span bytes);
 json_t *rest_json_ratio(uint64_t up_bytes, uint64_t down_bytes); /* null: nothing downloaded */
 /* Add "code" and "error" of a refused statement, and "piece" where one is to blame. */

@@ -159,7 +159,8 @@ void rest_report(struct rest_request *request, const struct rest_caller *caller)
         rest_refuse(request, refusal);
         return;
     }
-    if (is_signed) work_prove(&request->work);
+    if (is_signed)
+        rest_prove(request, pbts_checked_report_user(state->checked), state->report.unix_time);
     count_bad_signatures(request, state->checked);
     state->op = (struct commit_op){ .kind = COMMIT_REPORT, .report = state->checked };
     rest_commit(request, &state->op, committed);

@@ -36,6 +36,7 @@ static const char ENDPOINTS[] =
     "<tr><td><a href=\"/health\">/health</a></td><td>is it well?</td></tr>\n"
     "<tr><td><a href=\"/params\">/params</a></td><td>this instance's public parameters</td></tr>\n"
     "<tr><td><a href=\"/contract/status\">/contract/status</a></td><td>the ledger</td></tr>\n"
+    "<tr><td><a href=\"/tee/status\">/tee/status</a></td><td>what this runs in</td></tr>\n"
     "<tr><td><a href=\"/metrics\">/metrics</a></td><td>counters for Prometheus</td></tr>\n"
     "<tr><td><code>/user/&lt;uid&gt;</code></td><td>a user's totals and ratio</td></tr>\n"
     "<tr><td><code>/torrents</code></td><td>registered torrents, for users</td></tr>\n"
@@ -91,10 +92,24 @@ static void write_how_to(pbts_writer *page, const struct app *app, bool is_open)
                           "any BitTorrent client, in your name.</p>\n");
 }
 
+static void write_tee(pbts_writer *page, pbts_tee_kind kind) {
+    if (kind == PBTS_TEE_NONE) return;
+    if (kind == PBTS_TEE_SIMULATOR) {
+        pbts_write_text(page, "<p><strong>SIMULATED TEE</strong>: its evidence proves "
+                              "nothing.</p>\n");
+        return;
+    }
+    pbts_write_text(page, "<p>It gives evidence of what it runs in (");
+    pbts_write_text(page, pbts_tee_kind_text(kind));
+    pbts_write_text(page, ").</p>\n");
+}
+
 static void write_instance(pbts_writer *page, const struct app *app) {
     pbts_write_text(page, "<h2>This instance</h2>\n<p class=\"iid\"><code>");
     pbts_hex_encode(page, (pbts_span){ pbts_tracker_iid(app->tracker), PBTS_IID_LEN });
-    pbts_write_text(page, "</code></p>\n<p class=\"soft\">version " PBTS_VERSION "</p>\n");
+    pbts_write_text(page, "</code></p>\n");
+    write_tee(page, (pbts_tee_kind)app->config.tee);
+    pbts_write_text(page, "<p class=\"soft\">version " PBTS_VERSION "</p>\n");
 }
 
 void rest_status_page(struct rest_request *request, const struct rest_caller *caller) {

@@ -1,9 +1,11 @@
-/* Torrents: register a metainfo, list, fetch one with the asker's announce URL in it. */
+/* Torrents: register a metainfo, list, fetch one with what is the asker's own in it. */
 #include <stdlib.h>
 
 #include "codec/bencode.h"
 #include "codec/text.h"
+#include "ethereum/ethereum.h"
 #include "rest_parts.h"
+#include "torrent/fallback.h"
 
 enum { LIST_MAX = 100, LIST_DEFAULT = 50, INFOHASH_HEX_LEN = 2 * PBTS_INFOHASH_LEN };
 
@@ -155,30 +157,111 @@ static int compare_key(pbts_span key, const char *text) {
     return (key.len > len) - (key.len < len);
 }
 
-/* The file with another announce URL. Everything else keeps its bytes, so the infohash stays. */
-static void write_metainfo(pbts_writer *out, const pbts_bvalue *root, const char *announce_url) {
+/* What the asker needs when this tracker is away. */
+struct fallback_room {
+    uint8_t membership[PBTS_MEMBERSHIP_LEN], beacon[PBTS_DHT_BEACON_LEN];
+    uint8_t nodes4[6 * PBTS_FALLBACK_NODES_MAX], nodes6[18 * PBTS_FALLBACK_NODES_MAX];
+    uint8_t contract[PBTS_FALLBACK_CONTRACT_LEN];
+};
+
+static void add_nodes(pbts_torrent_fallback *out, struct fallback_room *room,
+                      const struct config *config, pbts_span registered) {
+    pbts_torrent_fallback uploaded;
+    pbts_writer nodes4 = pbts_writer_over(room->nodes4, sizeof room->nodes4);
+    pbts_writer nodes6 = pbts_writer_over(room->nodes6, sizeof room->nodes6);
+    for (size_t i = 0; i < config->dht_nodes_count; i++) {
+        (void)pbts_torrent_fallback_add(&nodes4, &nodes6, &config->dht_nodes[i]);
+    }
+    if (pbts_torrent_fallback_find(&uploaded, registered) == PBTS_OK) {
+        pbts_addr addr;
+        for (size_t at = 0; pbts_torrent_fallback_next(&addr, &at, &uploaded);) {
+            (void)pbts_torrent_fallback_add(&nodes4, &nodes6, &addr);
+        }
+    }
+    out->nodes4 = pbts_writer_span(&nodes4);
+    out->nodes6 = pbts_writer_span(&nodes6);
+}
+
+static void add_contract(pbts_torrent_fallback *out, struct fallback_room *room, struct app *app) {
+    struct ethereum_status status;
+    if (app->ethereum == NULL) return;
+    ethereum_look(app->ethereum, &status);
+    memcpy(room->contract, status.contract.bytes, sizeof room->contract);
+    out->contract = PBTS_SPAN_OF(room->contract);
+    out->chain_id = status.chain_id;
+}
+
+/* Without a membership for who has none: an administrator, a user without a key. */
+static void add_signed(pbts_torrent_fallback *out, struct fallback_room *room,
+                       pbts_tracker *tracker, uint32_t user_no) {
+    pbts_membership membership;
+    pbts_epoch_beacon beacon;
+    pbts_now now = app_now();
+    pbts_tracker_beacon(tracker, &beacon, now);
+    pbts_writer writer = pbts_writer_over(room->beacon, sizeof room->beacon);
+    pbts_dht_beacon_encode(&writer, &beacon);
+    out->beacon = pbts_writer_span(&writer);
+    if (pbts_tracker_membership(tracker, &membership, user_no, now) != PBTS_OK) return;
+    writer = pbts_writer_over(room->membership, sizeof room->membership);
+    pbts_membership_encode(&writer, &membership);
+    out->membership = pbts_writer_span(&writer);
+}
+
+static void write_fallback(pbts_writer *out, const pbts_torrent_fallback *fallback) {
+    pbts_bencode_text(out, "pbts");
+    pbts_torrent_fallback_encode(out, fallback);
+}
+
+/* What of an uploader's file goes on to others: the content, and words about it. Nothing else, for
+ * much of it sends clients somewhere: web seeds (BEP 17, 19) and nodes (BEP 5) would learn who
+ * downloads, or get a whole swarm's requests, and some clients take resume data and folders from a
+ * file. */
+static bool is_passed_on(pbts_span key) {
+    static const char *const KEYS[] = { "comment",  "comment.utf-8", "created by",  "creation date",
+                                        "encoding", "info",          "piece layers" };
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++)
+        if (pbts_span_is(key, KEYS[i])) return true;
+    return false;
+}
+
+/* The file with another announce URL, and `fallback` in place of what the uploader said. What is
+ * passed on keeps its bytes, so the infohash stays. */
+static void write_metainfo(pbts_writer *out, const pbts_bvalue *root, const char *announce_url,
+                           const pbts_torrent_fallback *fallback) {
     pbts_biter pairs = pbts_bvalue_items(root);
     pbts_span key;
     pbts_bvalue value;
-    bool announced = false;
+    bool announced = false, told = false;
     pbts_write_u8(out, 'd');
     while (pbts_biter_next_pair(&pairs, &key, &value)) {
-        if (pbts_span_is(key, "announce") || pbts_span_is(key, "announce-list")) continue;
+        if (!is_passed_on(key)) continue;
         if (!announced && compare_key(key, "announce") > 0) {
             pbts_bencode_text(out, "announce");
             pbts_bencode_text(out, announce_url);
             announced = true;
         }
+        if (!told && compare_key(key, "pbts") > 0) {
+            write_fallback(out, fallback);
+            told = true;
+        }
         pbts_bencode_string(out, key);
         pbts_write_bytes(out, value.raw);
     }
-    pbts_write_u8(out, 'e'); /* "info" comes after "announce", so that was written */
+    /* "info" comes after "announce", so that was written. */
+    if (!told) write_fallback(out, fallback);
+    pbts_write_u8(out, 'e');
 }
 
 static void reply_metainfo(struct rest_request *request, uint32_t user_no, pbts_span registered) {
     char url[REST_ANNOUNCE_URL_MAX];
     pbts_bvalue root;
-    size_t capacity = registered.len + sizeof url + 32;
+    struct fallback_room room;
+    struct app *app = request->app;
+    pbts_torrent_fallback fallback = {
+        .iid = { pbts_tracker_iid(app->tracker), PBTS_IID_LEN },
+        .tracker_key = PBTS_SPAN_OF(pbts_tracker_owner(app->tracker)->bytes),
+    };
+    size_t capacity = registered.len + sizeof url + 32 + PBTS_FALLBACK_LEN_MAX;
     uint8_t *bytes = malloc(capacity);
     pbts_status status = bytes ? pbts_bencode_parse(&root, registered) : PBTS_NO_MEMORY;
     if (status != PBTS_OK) {
@@ -187,9 +270,12 @@ static void reply_metainfo(struct rest_request *request, uint32_t user_no, pbts_
                                                              : PBTS_REFUSAL_INTERNAL);
         return;
     }
-    rest_announce_url(request->app, url, user_no);
+    add_nodes(&fallback, &room, &app->config, registered);
+    add_contract(&fallback, &room, app);
+    add_signed(&fallback, &room, app->tracker, user_no);
+    rest_announce_url(app, url, user_no);
     pbts_writer writer = pbts_writer_over(bytes, capacity);
-    write_metainfo(&writer, &root, url);
+    write_metainfo(&writer, &root, url, &fallback);
     rest_reply_header(request, "Cache-Control", "no-store");
     rest_reply_header(request, "Content-Disposition", "attachment");
     if (writer.failed)

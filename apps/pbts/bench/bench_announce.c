@@ -5,6 +5,7 @@
 
 #include "bench.h"
 #include "bench_load.h"
+#include "say.h"
 
 static double in_seconds(uint64_t ns) {
     return (double)ns / 1e9;
@@ -65,9 +66,10 @@ static int print_json(const pbts_bench_options *options, const pbts_bench_stats 
 static void print_text(const pbts_bench_options *options, const pbts_bench_stats *stats) {
     double seconds = in_seconds(stats->ended_ns - stats->started_ns);
     double answers = (double)stats->answers;
-    printf("%s %s of %u peers in %u torrents, %u users, %u sources, %u in flight\n",
-           pbts_bench_mode_name(options->mode), options->scrape ? "scrapes" : "announces",
-           options->peers, options->torrents, options->users, options->sources,
+    printf("%s %s of %s in %s, %s, %s, %u in flight\n", pbts_bench_mode_name(options->mode),
+           options->scrape ? "scrapes" : "announces", say_count(options->peers, "peer"),
+           say_count(options->torrents, "torrent"), say_count(options->users, "user"),
+           say_count(options->sources, "source"),
            options->mode == PBTS_BENCH_UDP ? options->window : options->connections);
     printf("  answers    %.0f in %.2f s, %.0f per second, %.1f peers and %.0f bytes each\n",
            answers, seconds, ratio(answers, seconds), ratio((double)stats->peers, answers),

@@ -4,10 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/epoch.h"
 #include "base/secret.h"
+#include "bench_time.h"
 #include "codec/bencode.h"
 #include "hash/sha.h"
 #include "peer/exposure.h"
@@ -136,7 +136,7 @@ static void plan_cumulative(fixture *f) {
     pbts_exposure exposure = pbts_exposure_new(piece, PBTS_EXPOSURE_MAX_BYTES);
     uint32_t from = 0;
     for (uint32_t i = 1; i <= PIECES; i++) {
-        if (!pbts_exposure_is_due(&exposure, (i - from) * piece, (PIECES - i) * piece)) continue;
+        if (!pbts_exposure_is_due(&exposure, (i - from) * piece, 0, (PIECES - i) * piece)) continue;
         pbts_exposure_receipt(&exposure, (i - from) * piece);
         add_set(f, PBTS_FORM_CUMULATIVE, 0, i);
         from = i;
@@ -322,26 +322,14 @@ static void check_report(fixture *f) {
 
 /* ---- timing ---- */
 
-static double cpu_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int compare_doubles(const void *a, const void *b) {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 static double median_us(fixture *f, void (*work)(fixture *f), size_t runs) {
     double values[RUNS_MAX] = { 0 };
     for (size_t i = 0; i < runs; i++) {
-        double start = cpu_us();
+        double start = bench_cpu_us();
         work(f);
-        values[i] = cpu_us() - start;
+        values[i] = bench_cpu_us() - start;
     }
-    qsort(values, runs, sizeof *values, compare_doubles);
-    return values[runs / 2];
+    return bench_median(values, runs);
 }
 
 static void measure(pbts_bench_form *out, fixture *f, const form_row *row, size_t runs) {

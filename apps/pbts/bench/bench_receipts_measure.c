@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "bench_receipts.h"
+#include "bench_time.h"
 #include "bls/bls_bench.h"
 #include "hash/sha.h"
 #include "receipt/batch.h"
@@ -51,36 +51,19 @@ const char *pbts_bench_part_name(pbts_bench_part part) {
     return names[part];
 }
 
-static double cpu_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int compare_doubles(const void *a, const void *b) {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(double *values, size_t count) {
-    assert(count > 0);
-    qsort(values, count, sizeof *values, compare_doubles);
-    return values[count / 2];
-}
-
 typedef void work(fixture *f);
 
 /* Microseconds of one `todo`, the mean of `times`. */
 static double time_us(work *todo, fixture *f, size_t times) {
-    double start = cpu_us();
+    double start = bench_cpu_us();
     for (size_t i = 0; i < times; i++) todo(f);
-    return (cpu_us() - start) / (double)times;
+    return (bench_cpu_us() - start) / (double)times;
 }
 
 static double median_us(work *todo, fixture *f, size_t runs, size_t times) {
     double values[RUNS_MAX] = { 0 };
     for (size_t i = 0; i < runs; i++) values[i] = time_us(todo, f, times);
-    return median(values, runs);
+    return bench_median(values, runs);
 }
 
 static void expect(fixture *f, pbts_status status) {
@@ -145,7 +128,7 @@ static void measure_parts(double out[PBTS_PARTS], fixture *f, size_t runs) {
     for (size_t run = 0; run < runs; run++)
         for (size_t part = 0; part < PBTS_PARTS; part++)
             values[part][run] = time_us(part_work[part], f, 20);
-    for (size_t part = 0; part < PBTS_PARTS; part++) out[part] = median(values[part], runs);
+    for (size_t part = 0; part < PBTS_PARTS; part++) out[part] = bench_median(values[part], runs);
 }
 
 /* ---- receipts one by one and aggregated ---- */
@@ -225,9 +208,9 @@ static void measure_bound(pbts_bench_bound *out, fixture *f, size_t runs) {
                     time_us(do_final_exp, f, 20);
         ratios[i] = measured[i] / floors[i];
     }
-    out->floor_us = median(floors, runs);
-    out->measured_us = median(measured, runs);
-    out->ratio = median(ratios, runs);
+    out->floor_us = bench_median(floors, runs);
+    out->measured_us = bench_median(measured, runs);
+    out->ratio = bench_median(ratios, runs);
     out->limit = 1.15;
 }
 
@@ -339,14 +322,14 @@ static void measure_report(pbts_bench_report_case *out, fixture *f, bool apart, 
     out->name = names[apart];
     out->bytes = make_report(&r, f);
     for (size_t i = 0; i < runs; i++) {
-        double start = cpu_us();
+        double start = bench_cpu_us();
         for (size_t j = 0; j < 10; j++) verify_report(f, &r.report);
-        values[i] = (cpu_us() - start) / 10;
+        values[i] = (bench_cpu_us() - start) / 10;
         loops[i] = values[i] / time_us(do_miller_loop, f, 20);
     }
     out->miller_loops = pbts_receipt_batch_signers(f->batch) + 1;
-    out->verify_us = median(values, runs);
-    out->in_miller_loops = median(loops, runs);
+    out->verify_us = bench_median(values, runs);
+    out->in_miller_loops = bench_median(loops, runs);
 }
 
 /* ---- all of it ---- */

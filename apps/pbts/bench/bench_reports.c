@@ -11,6 +11,7 @@
 #include "bench_machine.h"
 #include "bench_posts.h"
 #include "bench_tracker.h"
+#include "say.h"
 
 static const char help[] =
     "usage: pbts bench reports --tracker URL --admin-token FILE [options]\n"
@@ -71,9 +72,10 @@ static const char *form_name(pbts_receipt_form form) {
 
 static void print_text(const options *said, const pbts_reports_result *result) {
     rates r = rates_of(said, result);
-    printf("%u reports of %u %s statement%s and at most %zu bytes; %u users, %u connections\n",
-           said->reports, said->statements, form_name(said->form), said->statements == 1 ? "" : "s",
-           result->body_bytes, said->users, said->lanes);
+    printf("%s of %u %s statement%s and at most %zu bytes; %s, %s\n",
+           say_count(said->reports, "report"), said->statements, form_name(said->form),
+           said->statements == 1 ? "" : "s", result->body_bytes, say_count(said->users, "user"),
+           say_count(said->lanes, "connection"));
     printf("  end to end  %.0f reports per second in %.2f s; latency p50 %.1f ms, p99 %.1f ms\n",
            r.wall, result->seconds, quantile_ms(result, 50000), quantile_ms(result, 99000));
     if (said->pid > 0)

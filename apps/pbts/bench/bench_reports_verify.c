@@ -5,17 +5,11 @@
  * checks each report by itself.
  */
 #include <string.h>
-#include <time.h>
 
 #include "bench_reports.h"
+#include "bench_time.h"
 #include "receipt/batch.h"
 #include "wire/report.h"
-
-static double cpu_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
 
 static pbts_status add_statement(pbts_receipt_batch *batch, const pbts_reports_set *set,
                                  const pbts_statement *statement, pbts_reports_transfer transfer) {
@@ -84,11 +78,11 @@ static pbts_status verify_body(const pbts_reports_set *set, uint32_t number) {
 
 bool pbts_reports_verify(pbts_reports_verification *sum, const pbts_reports_set *set,
                          uint32_t first, uint32_t step) {
-    double start = cpu_us();
+    double start = bench_cpu_us();
     uint32_t count = 0;
     for (uint32_t i = first; i < set->plan.reports; i += step, count++)
         if (verify_body(set, i) != PBTS_OK) return false;
-    sum->cpu_us += cpu_us() - start;
+    sum->cpu_us += bench_cpu_us() - start;
     sum->reports += count;
     return true;
 }

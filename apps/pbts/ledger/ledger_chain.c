@@ -66,7 +66,7 @@ int ledger_claims_open(ledger_claims *out, const char *path, const ledger_chain 
     int code = ledger_map_open(&out->map, path);
     if (code != LEDGER_OK) return code;
     pbts_status status =
-        pbts_ledger_file_claims(&out->file, &problem, &chain->file, out->map.bytes);
+        pbts_ledger_file_claims(&out->file, &problem, &chain->file, out->map.bytes, UINT64_MAX);
     if (status == PBTS_OK) return LEDGER_OK;
     ledger_claims_close(out);
     return ledger_fail(LEDGER_BAD, path, problem);

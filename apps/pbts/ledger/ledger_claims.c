@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/secret.h"
-#include "codec/text.h"
 #include "ledger/claims_file.h"
+#include "tracker/tracker.h"
 
 /* Number -> hash, sorted; of several with one number the lowest rank comes first. */
 typedef struct {
@@ -199,16 +199,29 @@ static int export_end(claims_export *export, pbts_txn *txn, const pbts_bls_secre
     return ledger_out_write(export->out, pbts_writer_span(&writer)) ? LEDGER_OK : LEDGER_IO;
 }
 
+/* What this instance does not know any more itself comes first. */
+static int export_lost(claims_export *export, pbts_txn *txn) {
+    uint8_t room[PBTS_CLAIMS_LOST_LEN];
+    uint64_t epoch;
+    pbts_status status = pbts_tracker_claims_lost(txn, &epoch);
+    if (status == PBTS_NOT_FOUND) return LEDGER_OK;
+    if (status != PBTS_OK) return ledger_fail_status("store", status);
+    pbts_claims_record record = pbts_claims_lost_record(room, epoch);
+    return export_record(export, &record);
+}
+
 int ledger_claims_write(ledger_out *out, uint64_t *count, pbts_txn *txn,
                         const pbts_bls_secret *secret) {
     claims_export export = { .out = out };
     export.buffer = malloc(PBTS_CLAIMS_RECORD_MAX);
     if (export.buffer == NULL) return ledger_fail_status("claims", PBTS_NO_MEMORY);
     int code = export_begin(&export, txn);
+    if (code == LEDGER_OK) code = export_lost(&export, txn);
+    uint64_t before = export.encoder.count;
     if (code == LEDGER_OK) code = export_table(&export, txn, PBTS_TABLE_CLAIMS, export_claim);
     if (code == LEDGER_OK)
         code = export_table(&export, txn, PBTS_TABLE_OLD_CLAIMS, export_old_claim);
-    *count = export.encoder.count;
+    *count = export.encoder.count - before;
     if (code == LEDGER_OK) code = export_end(&export, txn, secret);
     free(export.buffer);
     free(export.users.items);
@@ -216,27 +229,33 @@ int ledger_claims_write(ledger_out *out, uint64_t *count, pbts_txn *txn,
     return code;
 }
 
-int ledger_key_read_file(pbts_bls_secret *out, const char *path) {
-    uint8_t text[80]; /* 64 digits and a line end */
+int ledger_key_read_file(ledger_key *out, const char *path) {
+    uint8_t text[PBTS_KEY_FILE_LEN_MAX];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return ledger_fail(LEDGER_IO, path, strerror(errno));
     ssize_t got = read(fd, text, sizeof text);
     (void)close(fd);
     if (got < 0) return ledger_fail(LEDGER_IO, path, strerror(errno));
-    pbts_span line = { text, (size_t)got };
-    while (line.len > 0 && (text[line.len - 1] == '\n' || text[line.len - 1] == '\r')) line.len--;
-    pbts_status status = pbts_hex_decode_exact(out->bytes, sizeof out->bytes, line);
+    pbts_status status = pbts_key_trk_parse(&out->root, (pbts_span){ text, (size_t)got });
     pbts_wipe(text, sizeof text);
-    if (status == PBTS_OK) status = pbts_bls_secret_check(out);
+    if (status == PBTS_OK) status = pbts_tracker_keys_derive(&out->keys, &out->root);
     if (status == PBTS_OK) return LEDGER_OK;
-    pbts_wipe(out->bytes, sizeof out->bytes);
-    return ledger_fail(LEDGER_IO, path, "this is no tracker key (one line of 64 hex digits)");
+    pbts_wipe(out, sizeof *out);
+    return ledger_fail(LEDGER_IO, path,
+                       "this is no tracker key (one line: pbts-tracker-key2 and 64 hex digits, or "
+                       "only these)");
 }
 
-int ledger_key_read(pbts_bls_secret *out, const char *data_directory) {
+int ledger_key_read(ledger_key *out, const char *data_directory) {
     char path[4096];
     int len = snprintf(path, sizeof path, "%s/tracker.key", data_directory);
     if (len < 0 || (size_t)len >= sizeof path)
         return ledger_fail(LEDGER_IO, data_directory, "the path is too long");
     return ledger_key_read_file(out, path);
+}
+
+int ledger_store_unlock(pbts_store *store, const ledger_key *key) {
+    if (!pbts_store_is_sealed(store)) return LEDGER_OK;
+    pbts_status status = pbts_store_unlock(store, key->keys.store);
+    return status == PBTS_OK ? LEDGER_OK : ledger_fail_status("store", status);
 }

@@ -1,5 +1,5 @@
-/* ledger_commands.h - `pbts ledger verify`, `export`, `import` and `seal`; argv[0] is the last word
- * of the command. Exit codes: 0 ok, 1 verification failed, 2 usage, 3 input or output failed. */
+/* ledger_commands.h - the commands `pbts ledger …`; argv[0] is the last word of the command. Exit
+ * codes: 0 ok, 1 verification failed, 2 usage, 3 input or output failed. */
 #ifndef PBTS_APPS_LEDGER_COMMANDS_H
 #define PBTS_APPS_LEDGER_COMMANDS_H
 
@@ -7,5 +7,13 @@ int pbts_cmd_ledger_verify(int argc, char **argv);
 int pbts_cmd_ledger_export(int argc, char **argv);
 int pbts_cmd_ledger_import(int argc, char **argv);
 int pbts_cmd_ledger_seal(int argc, char **argv);
+/* On an Ethereum chain. */
+int pbts_cmd_ledger_address(int argc, char **argv);
+int pbts_cmd_ledger_deploy(int argc, char **argv);
+int pbts_cmd_ledger_deploy_verifier(int argc, char **argv);
+int pbts_cmd_ledger_status(int argc, char **argv);
+int pbts_cmd_ledger_prove(int argc, char **argv);
+int pbts_cmd_ledger_verify_proof(int argc, char **argv);
+int pbts_cmd_ledger_migrate(int argc, char **argv);
 
 #endif

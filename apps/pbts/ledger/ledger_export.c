@@ -24,7 +24,7 @@ typedef struct {
     const export_options *options;
     ledger_out out, claims;
     uint64_t entries, records;
-    pbts_bls_secret secret; /* only with --claims */
+    ledger_key key; /* only with --claims */
     time_t said;
 } exporting;
 
@@ -34,7 +34,7 @@ static void say_progress(exporting *e) {
     time_t now = time(NULL);
     if (now == e->said) return;
     e->said = now;
-    (void)fprintf(stderr, "\rexported %" PRIu64 " entries", e->entries);
+    (void)fprintf(stderr, "\rexported %s", say_count(e->entries, "entry"));
 }
 
 static int take_entry(void *host, pbts_span bytes) {
@@ -53,7 +53,7 @@ static int take_entry(void *host, pbts_span bytes) {
 static int take_claims(void *host, pbts_txn *txn) {
     exporting *e = host;
     if (e->options->claims == NULL) return LEDGER_OK;
-    return ledger_claims_write(&e->claims, &e->records, txn, &e->secret);
+    return ledger_claims_write(&e->claims, &e->records, txn, &e->key.keys.owner);
 }
 
 static int export_into(exporting *e, pbts_store *store) {
@@ -77,19 +77,21 @@ static int export_into(exporting *e, pbts_store *store) {
 static int export_all(const export_options *options) {
     exporting e = { .options = options, .said = time(NULL) };
     if (options->claims != NULL) {
-        int code = ledger_key_read(&e.secret, options->data);
+        int code = ledger_key_read(&e.key, options->data);
         if (code != LEDGER_OK) return code;
     }
     pbts_store *store = ledger_store_open(options->data);
-    int code = store != NULL ? export_into(&e, store) : LEDGER_IO;
+    int code = store != NULL ? LEDGER_OK : LEDGER_IO;
+    if (code == LEDGER_OK && options->claims != NULL) code = ledger_store_unlock(store, &e.key);
+    if (code == LEDGER_OK) code = export_into(&e, store);
     pbts_store_close(store);
     ledger_out_abort(&e.out);
     ledger_out_abort(&e.claims);
-    pbts_wipe(e.secret.bytes, sizeof e.secret.bytes);
+    pbts_wipe(&e.key, sizeof e.key);
     if (code != LEDGER_OK) return code;
-    (void)printf("exported %" PRIu64 " entries to %s\n", e.entries, options->out);
+    (void)printf("exported %s to %s\n", say_count(e.entries, "entry"), options->out);
     if (options->claims != NULL)
-        (void)printf("exported %" PRIu64 " claims to %s\n", e.records, options->claims);
+        (void)printf("exported %s to %s\n", say_count(e.records, "claim"), options->claims);
     (void)printf("check it: pbts ledger verify %s\n", options->out);
     return LEDGER_OK;
 }

@@ -15,6 +15,7 @@
 #include "ledger_commands.h"
 #include "ledger_walk.h"
 #include "options.h"
+#include "say.h"
 #include "tracker/tracker.h"
 
 enum { KEY_LINE_LEN = 65, PATH_LEN = 4096 };
@@ -27,7 +28,7 @@ typedef struct {
     const import_options *options;
     ledger_chain chain, referrer;
     ledger_claims claims;
-    pbts_bls_secret secret;
+    ledger_key tracker_key;
     char part[PATH_LEN], part_store[PATH_LEN], part_key[PATH_LEN];
     char store[PATH_LEN], key[PATH_LEN];
 } importing;
@@ -36,9 +37,9 @@ typedef struct {
 
 static int read_key(importing *i) {
     pbts_bls_public own;
-    int code = ledger_key_read_file(&i->secret, i->options->key);
+    int code = ledger_key_read_file(&i->tracker_key, i->options->key);
     if (code != LEDGER_OK) return code;
-    pbts_bls_public_of(&own, &i->secret);
+    pbts_bls_public_of(&own, &i->tracker_key.keys.owner);
     if (memcmp(own.bytes, i->chain.file.params.owner.bytes, sizeof own.bytes) == 0)
         return LEDGER_OK;
     return ledger_fail(LEDGER_BAD, i->options->key, "this is not the key of the ledger's owner");
@@ -98,12 +99,12 @@ static int claim_folder(const char *path) {
 }
 
 static int write_key(importing *i) {
-    char line[KEY_LINE_LEN + 1];
+    uint8_t line[PBTS_KEY_FILE_LEN_MAX];
+    pbts_writer writer = pbts_writer_over(line, sizeof line);
     int fd = open(i->part_key, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return ledger_fail(LEDGER_IO, i->part_key, strerror(errno));
-    ledger_hex(line, PBTS_SPAN_OF(i->secret.bytes));
-    line[KEY_LINE_LEN - 1] = '\n';
-    bool good = write(fd, line, KEY_LINE_LEN) == KEY_LINE_LEN && fsync(fd) == 0;
+    pbts_key_trk_format(&writer, &i->tracker_key.root);
+    bool good = write(fd, line, writer.len) == (ssize_t)writer.len && fsync(fd) == 0;
     int why = errno;
     pbts_wipe(line, sizeof line);
     (void)close(fd);
@@ -185,11 +186,12 @@ static int import(const import_options *options) {
     int code = read_all(&i);
     if (code == LEDGER_OK) code = write_all(&i);
     if (code == LEDGER_OK) {
-        (void)printf("imported %" PRIu64 " entries", i.chain.file.entries);
-        if (options->claims != NULL) (void)printf(" and %" PRIu64 " claims", i.claims.file.count);
+        (void)printf("imported %s", say_count(i.chain.file.entries, "entry"));
+        if (options->claims != NULL)
+            (void)printf(" and %s", say_count(i.claims.file.claims, "claim"));
         (void)printf(" into %s\nstart it: pbts-tracker --data %s\n", options->data, options->data);
     }
-    pbts_wipe(&i.secret, sizeof i.secret);
+    pbts_wipe(&i.tracker_key, sizeof i.tracker_key);
     ledger_claims_close(&i.claims);
     ledger_chain_close(&i.chain);
     ledger_chain_close(&i.referrer);

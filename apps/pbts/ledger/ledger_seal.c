@@ -17,7 +17,7 @@ typedef struct {
     const char *data, *successor;
     bool yes, json;
     uint8_t successor_iid[32]; /* zeros: none is named */
-    pbts_bls_secret secret;
+    ledger_key key;
     pbts_ledger_params params; /* its attestation is not looked at */
     pbts_ledger_head head;
     uint64_t held_bytes;
@@ -57,12 +57,23 @@ static pbts_status sum_held(uint64_t *sum, pbts_txn *txn) {
     return status == PBTS_NEED_MORE ? PBTS_CORRUPT : status;
 }
 
+static bool is_ours(const sealing *s) {
+    pbts_bls_public own;
+    pbts_bls_public_of(&own, &s->key.keys.owner);
+    return memcmp(own.bytes, s->params.owner.bytes, sizeof own.bytes) == 0;
+}
+
+static pbts_status unlocked_sum(sealing *s, pbts_store *store, pbts_txn *txn) {
+    if (pbts_store_is_sealed(store)) PBTS_TRY(pbts_store_unlock(store, s->key.keys.store));
+    return sum_held(&s->held_bytes, txn);
+}
+
 static pbts_status look(sealing *s, pbts_store *store) {
     pbts_txn *txn;
     PBTS_TRY(pbts_txn_begin(&txn, store, false));
     pbts_status status = pbts_ledger_params_read(txn, &s->params);
     if (status == PBTS_OK) status = pbts_ledger_head_read(txn, &s->head);
-    if (status == PBTS_OK) status = sum_held(&s->held_bytes, txn);
+    if (status == PBTS_OK && is_ours(s)) status = unlocked_sum(s, store, txn);
     s->params.attestation = (pbts_span){ NULL, 0 };
     pbts_txn_abort(txn);
     return status;
@@ -81,10 +92,8 @@ static int read_ledger(sealing *s) {
 
 /* Whether this ledger can be sealed, by us, for that successor. */
 static int check(const sealing *s) {
-    pbts_bls_public own;
     if (s->head.sealed) return say_fail(PBTS_EXIT_REFUSED, "%s: is sealed already", s->data);
-    pbts_bls_public_of(&own, &s->secret);
-    if (memcmp(own.bytes, s->params.owner.bytes, sizeof own.bytes) != 0) {
+    if (!is_ours(s)) {
         return say_fail(PBTS_EXIT_REFUSED, "%s/tracker.key: is not the key of the ledger's owner",
                         s->data);
     }
@@ -99,7 +108,8 @@ static int check(const sealing *s) {
 static pbts_status write_seal(sealing *s, pbts_store *store) {
     pbts_txn *txn;
     PBTS_TRY(pbts_txn_begin(&txn, store, true));
-    pbts_status status = pbts_ledger_seal(txn, s->successor_iid, &s->secret, (uint64_t)time(NULL));
+    pbts_status status =
+        pbts_ledger_seal(txn, s->successor_iid, &s->key.keys.owner, (uint64_t)time(NULL));
     if (status == PBTS_OK) status = pbts_ledger_head_read(txn, &s->head);
     if (status == PBTS_OK) return pbts_txn_commit(txn);
     pbts_txn_abort(txn);
@@ -136,7 +146,7 @@ static int seal(sealing *s) {
 static void print_before(const sealing *s) {
     char iid[65];
     ledger_hex(iid, PBTS_SPAN_OF(s->params.iid));
-    (void)fprintf(stderr, "instance   %s, %" PRIu64 " entries\n", iid, s->head.sequence + 1);
+    (void)fprintf(stderr, "instance   %s, %s\n", iid, say_count(s->head.sequence + 1, "entry"));
     (void)fprintf(stderr, "successor  %s\n", s->successor);
     if (s->held_bytes == 0) return;
     (void)fprintf(stderr, "held       %s are in no ledger entry; nobody gets them after this\n",
@@ -207,8 +217,8 @@ int pbts_cmd_ledger_seal(int argc, char **argv) {
     int code = options_parse(&spec, &arguments, argc, argv);
     if (code != OPTIONS_GO_ON) return code;
     code = read_successor(&s);
-    if (code == PBTS_EXIT_OK) code = ledger_key_read(&s.secret, s.data);
+    if (code == PBTS_EXIT_OK) code = ledger_key_read(&s.key, s.data);
     if (code == PBTS_EXIT_OK) code = seal_if_sure(&s);
-    pbts_wipe(&s.secret, sizeof s.secret);
+    pbts_wipe(&s.key, sizeof s.key);
     return code;
 }

@@ -40,7 +40,7 @@ static void say_progress(verification *v) {
     if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return;
     if (seconds_between(&v->begun, &now) < 1 || seconds_between(&v->said, &now) < 0.5) return;
     v->said = now;
-    (void)fprintf(stderr, "\rverified %" PRIu64 " entries", v->entries);
+    (void)fprintf(stderr, "\rverified %s", say_count(v->entries, "entry"));
 }
 
 static void say_progress_end(const verification *v) {
@@ -170,12 +170,8 @@ static void print_json(const verification *v, const pbts_ledger_head *head,
 
 static void print_text(const verification *v, const pbts_ledger_head *head,
                        const pbts_ledger_params *params) {
-    char hex[193], date[32] = "";
+    char hex[193];
     uint64_t up, down;
-    time_t seconds = (time_t)head->unix_time;
-    struct tm utc;
-    if (gmtime_r(&seconds, &utc) != NULL)
-        (void)strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S UTC", &utc);
     ledger_accounts_totals(&v->accounts, &up, &down);
     ledger_hex(hex, PBTS_SPAN_OF(params->iid));
     (void)printf("instance  %s\n", hex);
@@ -184,10 +180,10 @@ static void print_text(const verification *v, const pbts_ledger_head *head,
                  v->options->has_owner ? "as asked for" : "as the ledger says: compare it");
     ledger_hex(hex, PBTS_SPAN_OF(head->head_hash));
     (void)printf("head      %s\n", hex);
-    (void)printf("entries   %" PRIu64 ", %" PRIu64 " rows\n", v->entries, v->rows);
-    (void)printf("last      %s, epoch %" PRIu64 "\n", date, head->epoch);
+    (void)printf("entries   %" PRIu64 ", %s\n", v->entries, say_count(v->rows, "row"));
+    (void)printf("last      %s, epoch %" PRIu64 "\n", say_time(head->unix_time), head->epoch);
     (void)printf("accounts  %zu\n", v->accounts.count);
-    (void)printf("up        %" PRIu64 " bytes\ndown      %" PRIu64 " bytes\n", up, down);
+    (void)printf("up        %s\ndown      %s\n", say_count(up, "byte"), say_count(down, "byte"));
     if (params->has_referrer) {
         ledger_hex(hex, PBTS_SPAN_OF(params->referrer_iid));
         (void)printf("referrer  %s\n", hex);

@@ -12,21 +12,6 @@
 #include "say.h"
 #include "torrent/magnet.h"
 
-#define OPTION_CONTROL(text)                                                             \
-    {                                                                                    \
-        "control", "PATH", text, NULL, false,                                            \
-            "the daemon's socket (default: pbts-peer.sock in the user's runtime folder)" \
-    }
-
-static unsigned long long count_of(const json_t *object, const char *name) {
-    return (unsigned long long)json_integer_value(json_object_get(object, name));
-}
-
-static const char *text_of(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
 static void print_clean(const char *text) {
     say_clean(stdout, pbts_span_text(text));
 }
@@ -34,49 +19,39 @@ static void print_clean(const char *text) {
 /* ---- list ---- */
 
 static void print_torrent(const json_t *torrent) {
-    unsigned long long total = count_of(torrent, "total_bytes");
-    unsigned long long left = count_of(torrent, "left_bytes");
+    unsigned long long total = peer_count(torrent, "total_bytes");
+    unsigned long long left = peer_count(torrent, "left_bytes");
     double percent = total == 0 ? 0 : 100.0 * (double)(total - left) / (double)total;
-    printf("%s  %5.1f%%  %-11s  ", text_of(torrent, "torrent"), percent, text_of(torrent, "state"));
-    print_clean(text_of(torrent, "name"));
+    printf("%s  %5.1f%%  %-11s  ", peer_text(torrent, "torrent"), percent,
+           peer_text(torrent, "state"));
+    print_clean(peer_text(torrent, "name"));
     (void)putchar('\n');
-    const char *problem = text_of(torrent, "problem");
+    const char *problem = peer_text(torrent, "problem");
     if (*problem == '\0') return;
     printf("%42s", "");
     print_clean(problem);
     (void)putchar('\n');
 }
 
-int pbts_cmd_peer_list(int argc, char **argv) {
-    const char *control = NULL;
-    bool json = false;
-    const command_option options[] = { OPTION_CONTROL(&control), OPTION_JSON(&json) };
-    const command_spec spec = { "peer list",
-                                "",
-                                "What the daemon shares, and how far it is.\n",
-                                "  pbts peer list\n",
-                                options,
-                                sizeof options / sizeof options[0],
-                                0,
-                                0 };
-    char **arguments;
-    json_t *answer = NULL, *torrents;
-    int code = options_parse(&spec, &arguments, argc, argv);
-    if (code != OPTIONS_GO_ON) return code;
-    code = peer_ask(&answer, control, json_pack("{s:s}", "do", "list"));
-    if (code != PBTS_EXIT_OK) return code;
-    torrents = json_object_get(answer, "torrents");
-    if (json) {
-        code = say_json(json_incref(torrents));
-    } else {
-        size_t i;
-        json_t *torrent;
-        json_array_foreach(torrents, i, torrent) {
-            print_torrent(torrent);
-        }
+static void print_torrents(const json_t *torrents) {
+    size_t i;
+    const json_t *torrent;
+    json_array_foreach(torrents, i, torrent) {
+        print_torrent(torrent);
     }
-    json_decref(answer);
-    return code;
+}
+
+int pbts_cmd_peer_list(int argc, char **argv) {
+    static const peer_question LIST = {
+        .name = "peer list",
+        .arguments = "",
+        .about = "What the daemon shares, and how far it is.\n",
+        .examples = "  pbts peer list\n",
+        .asks = "list",
+        .part = "torrents",
+        .print = print_torrents,
+    };
+    return peer_question_run(&LIST, argc, argv);
 }
 
 /* ---- add, remove ---- */
@@ -119,55 +94,55 @@ int pbts_cmd_peer_add(int argc, char **argv) {
     }
     code = peer_ask(&answer, control, question);
     if (code != PBTS_EXIT_OK) return code;
-    printf("%s\n", text_of(answer, "torrent"));
+    printf("%s\n", peer_text(answer, "torrent"));
     json_decref(answer);
     return PBTS_EXIT_OK;
 }
 
 int pbts_cmd_peer_remove(int argc, char **argv) {
-    const char *control = NULL;
-    const command_option options[] = { OPTION_CONTROL(&control) };
-    const command_spec spec = { "peer remove",
-                                " INFOHASH",
-                                "Have the daemon share a torrent no more. Its files stay.\n",
-                                "  pbts peer remove 0123456789abcdef0123456789abcdef01234567\n",
-                                options,
-                                sizeof options / sizeof options[0],
-                                1,
-                                1 };
-    char **arguments;
-    json_t *answer = NULL;
-    int code = options_parse(&spec, &arguments, argc, argv);
-    if (code != OPTIONS_GO_ON) return code;
-    code = peer_ask(&answer, control,
-                    json_pack("{s:s, s:s}", "do", "remove", "torrent", arguments[0]));
-    json_decref(answer);
-    return code;
+    static const peer_question REMOVE = {
+        .name = "peer remove",
+        .arguments = " INFOHASH",
+        .about = "Have the daemon share a torrent no more. Its files stay.\n",
+        .examples = "  pbts peer remove 0123456789abcdef0123456789abcdef01234567\n",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .asks = "remove",
+        .fill = peer_name_infohash,
+    };
+    return peer_question_run(&REMOVE, argc, argv);
 }
 
 /* ---- stats ---- */
 
 static void print_rates(const json_t *stats) {
-    printf("down      %s, now %s/s\n", say_bytes(count_of(stats, "downloaded_bytes")),
-           say_bytes(count_of(stats, "down_bytes_per_s")));
-    printf("up        %s, now %s/s\n", say_bytes(count_of(stats, "uploaded_bytes")),
-           say_bytes(count_of(stats, "up_bytes_per_s")));
-    printf("peers     %llu\n", count_of(stats, "connections"));
+    printf("down      %s, now %s/s\n", say_bytes(peer_count(stats, "downloaded_bytes")),
+           say_bytes(peer_count(stats, "down_bytes_per_s")));
+    printf("up        %s, now %s/s\n", say_bytes(peer_count(stats, "uploaded_bytes")),
+           say_bytes(peer_count(stats, "up_bytes_per_s")));
+    printf("peers     %llu\n", peer_count(stats, "connections"));
     printf("receipts  %llu given, %llu taken; served and not signed for: %s\n",
-           count_of(stats, "receipts_given"), count_of(stats, "receipts_taken"),
-           say_bytes(count_of(stats, "unreceipted_bytes")));
+           peer_count(stats, "receipts_given"), peer_count(stats, "receipts_taken"),
+           say_bytes(peer_count(stats, "unreceipted_bytes")));
+    const json_t *dht = json_object_get(stats, "dht");
+    if (json_object_get(dht, "state") != NULL) {
+        printf("DHT       %s; peers are found by %s\n", peer_text(dht, "state"),
+               peer_text(dht, "means"));
+    }
     if (json_object_get(stats, "receipts_waiting") == NULL) return;
-    printf("reports   %llu receipts wait, %llu were refused; credited %s, held %s\n",
-           count_of(stats, "receipts_waiting"), count_of(stats, "receipts_refused"),
-           say_bytes(count_of(stats, "credited_bytes")), say_bytes(count_of(stats, "held_bytes")));
+    printf("reports   %s waiting, %llu refused; credited %s, held %s\n",
+           say_count(peer_count(stats, "receipts_waiting"), "receipt"),
+           peer_count(stats, "receipts_refused"), say_bytes(peer_count(stats, "credited_bytes")),
+           say_bytes(peer_count(stats, "held_bytes")));
 }
 
 static void print_peer(const json_t *peer) {
-    printf("  %-24s ", text_of(peer, "address"));
-    print_clean(text_of(peer, "client"));
-    printf(", down %s/s, up %s/s, receipts %s", say_bytes(count_of(peer, "down_bytes_per_s")),
-           say_bytes(count_of(peer, "up_bytes_per_s")), text_of(peer, "receipts"));
-    if (strcmp(text_of(peer, "refusal"), "NONE") != 0) printf(" (%s)", text_of(peer, "refusal"));
+    printf("  %-24s ", peer_text(peer, "address"));
+    print_clean(peer_text(peer, "client"));
+    printf(", down %s/s, up %s/s, receipts %s", say_bytes(peer_count(peer, "down_bytes_per_s")),
+           say_bytes(peer_count(peer, "up_bytes_per_s")), peer_text(peer, "receipts"));
+    if (strcmp(peer_text(peer, "refusal"), "NONE") != 0)
+        printf(" (%s)", peer_text(peer, "refusal"));
     (void)putchar('\n');
 }
 
@@ -182,31 +157,16 @@ static void print_stats(const json_t *answer) {
 }
 
 int pbts_cmd_peer_stats(int argc, char **argv) {
-    const char *control = NULL;
-    bool json = false;
-    const command_option options[] = { OPTION_CONTROL(&control), OPTION_JSON(&json) };
-    const command_spec spec = { "peer stats",
-                                " [INFOHASH]",
-                                "What moves at the daemon: all torrents together, or one and its "
-                                "peers.\n",
-                                "  pbts peer stats\n"
-                                "  pbts peer stats 0123456789abcdef0123456789abcdef01234567\n",
-                                options,
-                                sizeof options / sizeof options[0],
-                                0,
-                                1 };
-    char **arguments;
-    json_t *answer = NULL;
-    int code = options_parse(&spec, &arguments, argc, argv);
-    if (code != OPTIONS_GO_ON) return code;
-    json_t *question = json_pack("{s:s}", "do", "stats");
-    if (question != NULL && arguments[0] != NULL) {
-        (void)json_object_set_new(question, "torrent", json_string(arguments[0]));
-    }
-    code = peer_ask(&answer, control, question);
-    if (code != PBTS_EXIT_OK) return code;
-    if (json) return say_json(answer);
-    print_stats(answer);
-    json_decref(answer);
-    return PBTS_EXIT_OK;
+    static const peer_question STATS = {
+        .name = "peer stats",
+        .arguments = " [INFOHASH]",
+        .about = "What moves at the daemon: all torrents together, or one and its peers.\n",
+        .examples = "  pbts peer stats\n"
+                    "  pbts peer stats 0123456789abcdef0123456789abcdef01234567\n",
+        .arguments_max = 1,
+        .asks = "stats",
+        .fill = peer_name_infohash,
+        .print = print_stats,
+    };
+    return peer_question_run(&STATS, argc, argv);
 }

@@ -111,3 +111,54 @@ int peer_ask(json_t **out, const char *path, json_t *take) {
     json_decref(take);
     return code;
 }
+
+int peer_name_infohash(json_t *question, char **arguments) {
+    if (arguments[0] == NULL) return PBTS_EXIT_OK;
+    json_t *text = json_string(arguments[0]);
+    if (text == NULL) return say_fail(PBTS_EXIT_USAGE, "\"%s\" is no infohash", arguments[0]);
+    (void)json_object_set_new(question, "torrent", text);
+    return PBTS_EXIT_OK;
+}
+
+static int show(const peer_question *q, json_t *answer, bool json) {
+    if (q->print == NULL) return PBTS_EXIT_OK;
+    json_t *part = q->part == NULL ? answer : json_object_get(answer, q->part);
+    if (json) return say_json(json_incref(part));
+    q->print(part);
+    return PBTS_EXIT_OK;
+}
+
+int peer_question_run(const peer_question *q, int argc, char **argv) {
+    const char *control = NULL;
+    bool json = false;
+    const command_option options[] = { OPTION_CONTROL(&control), OPTION_JSON(&json) };
+    const command_spec spec = {
+        q->name,          q->arguments,
+        q->about,         q->examples,
+        options,          sizeof options / sizeof options[0] - (q->print == NULL ? 1 : 0),
+        q->arguments_min, q->arguments_max,
+    };
+    char **arguments;
+    json_t *answer = NULL;
+    int code = options_parse(&spec, &arguments, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    json_t *question = json_pack("{s:s}", "do", q->asks);
+    code = q->fill == NULL ? PBTS_EXIT_OK : q->fill(question, arguments);
+    if (code != PBTS_EXIT_OK) {
+        json_decref(question);
+        return code;
+    }
+    code = peer_ask(&answer, control, question);
+    if (code == PBTS_EXIT_OK) code = show(q, answer, json);
+    json_decref(answer);
+    return code;
+}
+
+unsigned long long peer_count(const json_t *object, const char *name) {
+    return (unsigned long long)json_integer_value(json_object_get(object, name));
+}
+
+const char *peer_text(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? "" : text;
+}

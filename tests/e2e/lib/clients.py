@@ -1,7 +1,8 @@
 """Real BitTorrent clients, unmodified, each on an address of its own.
 
 Every class has the same life: Client(folder, address, port), start(), add(torrent, directory),
-stop(). `directory` already holds the content for a seeder; a leecher fills it.
+stop(). `directory` already holds the content for a seeder; a leecher fills it. `host`: the words that
+start a command on its host, where that is not this one (lib/bad_network.py).
 """
 import json
 import os
@@ -19,14 +20,18 @@ class Client:
     name = "?"
     stop_signal = signal.SIGTERM
 
-    def __init__(self, folder, address, port):
+    def __init__(self, folder, address, port, host=()):
         self.folder, self.address, self.port = Path(folder), address, port
+        self.host = host
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / "log"
         self.process = None
 
     def start(self):
         pass
+
+    def run(self, command, **options):
+        self.process = t.start([*self.host, *command], self.log, **options)
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -41,9 +46,9 @@ class Client:
 class Transmission(Client):
     name = "transmission"
 
-    def __init__(self, folder, address, port):
-        super().__init__(folder, address, port)
-        self.rpc = f"http://127.0.0.1:{port + 1000}/transmission/rpc"
+    def __init__(self, folder, address, port, host=()):
+        super().__init__(folder, address, port, host)
+        self.rpc = f"http://{address}:{port + 1000}/transmission/rpc"
         self.session = ""
 
     def start(self):
@@ -51,12 +56,12 @@ class Transmission(Client):
             "bind-address-ipv4": self.address, "peer-port": self.port, "dht-enabled": False,
             "lpd-enabled": False, "pex-enabled": False, "utp-enabled": False,
             "port-forwarding-enabled": False, "rpc-port": self.port + 1000,
-            "rpc-bind-address": "127.0.0.1", "rpc-whitelist-enabled": False,
+            "rpc-bind-address": self.address, "rpc-whitelist-enabled": False,
             "rpc-host-whitelist-enabled": False, "rpc-authentication-required": False,
             "encryption": 0, "cache-size-mb": 1, "ratio-limit-enabled": False,
         }
         (self.folder / "settings.json").write_text(json.dumps(settings))
-        self.process = t.start(["transmission-daemon", "-f", "-g", str(self.folder)], self.log)
+        self.run(["transmission-daemon", "-f", "-g", str(self.folder)])
         if not t.wait_until(self._answers, 15):
             raise RuntimeError(f"transmission-daemon did not start: {self.log.read_text()[-500:]}")
 
@@ -102,14 +107,14 @@ class Aria2(Client):
 
     def add(self, torrent, directory):
         # aria2 speaks to UDP trackers only when its DHT is on; private torrents never use that.
-        self.process = t.start(
+        self.run(
             ["aria2c", "--no-conf", f"--interface={self.address}", f"--listen-port={self.port}",
              f"--dht-listen-port={self.port}", "--enable-dht=true", "--enable-dht6=false",
              f"--dht-file-path={self.folder}/dht.dat", "--bt-enable-lpd=false",
              "--enable-peer-exchange=false", "--check-integrity=true", "--seed-time=600",
              "--seed-ratio=0", "--bt-tracker-interval=4", "--summary-interval=0",
              "--allow-overwrite=true", "--console-log-level=warn", f"--dir={directory}",
-             str(torrent)], self.log)
+             str(torrent)])
 
 
 class Rtorrent(Client):
@@ -134,8 +139,8 @@ pieces.hash.on_completion.set = no
 system.daemon.set = true
 schedule2 = add, 1, 0, ((load.start, "{torrent}"))
 """)
-        self.process = t.start(["rtorrent", "-n", "-o", f"import={self.folder}/rc"], self.log,
-                               env={**os.environ, "TERM": "dumb", "HOME": str(self.folder)})
+        self.run(["rtorrent", "-n", "-o", f"import={self.folder}/rc"],
+                 env={**os.environ, "TERM": "dumb", "HOME": str(self.folder)})
 
 
 LIBTORRENT = r"""
@@ -163,8 +168,8 @@ class Libtorrent(Client):
     name = "libtorrent"
 
     def add(self, torrent, directory):
-        self.process = t.start(["/usr/bin/python3", "-c", LIBTORRENT, self.address, str(self.port),
-                                str(torrent), str(directory)], self.log)
+        self.run(["/usr/bin/python3", "-c", LIBTORRENT, self.address, str(self.port), str(torrent),
+                  str(directory)])
 
 
 ALL = (Transmission, Aria2, Rtorrent, Libtorrent)

@@ -83,6 +83,18 @@ def bdecode(data, at=0):
     return data[colon + 1:end], end
 
 
+def bencode(value):
+    """Of dictionaries with bytes as keys, lists, numbers, bytes and texts."""
+    if isinstance(value, int):
+        return b"i%de" % value
+    if isinstance(value, dict):
+        return b"d" + b"".join(bencode(k) + bencode(value[k]) for k in sorted(value)) + b"e"
+    if isinstance(value, list):
+        return b"l" + b"".join(map(bencode, value)) + b"e"
+    data = value.encode() if isinstance(value, str) else value
+    return b"%d:%s" % (len(data), data)
+
+
 class Metainfo:
     """A .torrent as hashlib sees it."""
 

@@ -10,30 +10,43 @@ import pbts_test as t
 class OurPeer(clients.Client):
     name = "pbts-peer"
 
-    def __init__(self, folder, address, port, user, *flags):
-        super().__init__(folder, address, port)
+    def __init__(self, folder, address, port, user, *flags, host=()):
+        super().__init__(folder, address, port, host)
         self.user, self.flags = user, list(flags)
 
     def command(self, what, torrent, directory):
-        return [str(t.BIN / "pbts-peer"), what, str(torrent), "--dir", str(directory), "--key",
-                str(self.user.key), "--state", str(self.folder / "state"), "--bind", self.address,
-                "--port", str(self.port), "--json", *self.flags]
+        """`user` may be None: then there is no key, and no receipts."""
+        key = ["--key", str(self.user.key)] if self.user else []
+        return [str(t.BIN / "pbts-peer"), what, str(torrent), "--dir", str(directory), *key,
+                "--state", str(self.folder / "state"), "--bind", self.address, "--port",
+                str(self.port), "--json", *self.flags]
 
     def seed(self, torrent, directory):
-        self.process = t.start(self.command("seed", torrent, directory), self.log)
+        self.run(self.command("seed", torrent, directory))
         return self
 
     def get(self, torrent, directory, *more):
         """Downloads, and then seeds until it is stopped."""
-        command = [*self.command("get", torrent, directory), "--seed", *more]
-        self.process = t.start(command, self.log)
+        self.run([*self.command("get", torrent, directory), "--seed", *more])
         return self
 
     def add(self, torrent, directory):
         return self.get(torrent, directory)
 
+    def ends(self, seconds=60):
+        """Its exit status when it ends by itself, or None."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def has(self, name, seconds=20):
+        """Wait for an event of that name; an end of the program ends the wait."""
+        t.wait_until(lambda: self.events(name) or self.process.poll() is not None, seconds)
+        return bool(self.events(name))
 
     def events(self, name):
         """Its log's JSON lines of one event."""

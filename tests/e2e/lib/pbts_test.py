@@ -13,8 +13,10 @@ Nothing is ever ended but by the id of a process that was started here.
 import atexit
 import json
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,20 +28,28 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("PBTS_BIN", ROOT / "build" / "bin"))
+OWN_PORTS = (15000, 32000)
 TMP = Path(os.environ.get("PBTS_TEST_TMP") or tempfile.mkdtemp(prefix="pbts-e2e-"))
 
-_failed = 0
+# What a shell starts in the background, or nohup, inherits that signals are ignored; programs under
+# test must not.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
+
+_failed, _saying = 0, threading.Lock()
 _children = []
 
 
 def check(name, passed, detail=""):
     """Report one test; the detail is shown when it failed."""
     global _failed
-    print(("ok " if passed else "not ok ") + name, flush=True)
-    if not passed:
-        _failed += 1
-        if detail != "":
-            print(f"# {detail}", flush=True)
+    said = f"{'ok' if passed else 'not ok'} {name}\n"
+    if not passed and detail != "":
+        said += f"# {detail}\n"
+    with _saying:
+        print(said, end="", flush=True)
+        _failed += not passed
     return passed
 
 
@@ -79,6 +89,20 @@ def wait_until(condition, seconds=20.0, every=0.05):
             return True
         time.sleep(every)
     return bool(condition())
+
+
+def free_port():
+    """A port of 127.0.0.1, free for TCP and UDP, for who must know it before it is bound. It is below
+    those that the kernel gives away: tests that run beside this one are not given it meanwhile."""
+    while True:
+        port = random.randrange(*OWN_PORTS)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 class Answer:

@@ -177,7 +177,7 @@ static void options_have_ranges(void **state) {
         { LIBPBTS_OPTION_FORM_GIVEN, 1, 4 },
         { LIBPBTS_OPTION_FORMS_TAKEN, 1, UINT32_MAX },
         { LIBPBTS_OPTION_PAPER_SCHEDULE, 0, 1 },
-        { LIBPBTS_OPTION_BATCH_PIECES, 1, 1 << 20 },
+        { LIBPBTS_OPTION_BATCH_PIECES, 1, 4096 },
         { LIBPBTS_OPTION_EXPOSURE_MAX_BYTES, 0, INT64_MAX },
         { LIBPBTS_OPTION_RECEIPT_TIMEOUT_MS, 1000, 86400000 },
         { LIBPBTS_OPTION_TICKET_REQUIRED, 0, 1 },
@@ -258,6 +258,56 @@ static void a_ticket_travels_and_limits(void **state) {
     libpbts_link_stats stats;
     libpbts_link_stats_read(d.links[1], &stats);
     assert_true(stats.allowance_left_bytes == 5000 && stats.reserved[7] == 0);
+    desk_free(&d);
+}
+
+/* The second member is the tracker, too: two days ago it signed a membership for the first. */
+static void without_the_tracker_a_membership_stands_for_a_ticket(void **state) {
+    desk d = desk_new();
+    uint8_t bytes[LIBPBTS_MEMBERSHIP_LEN + 1], tracker_key[LIBPBTS_PUBLIC_LEN];
+    pbts_bls_secret tracker;
+    pbts_membership membership = { .allowance_bytes = 5000,
+                                   .issued = KIT_START - 48 * 3600,
+                                   .expires = KIT_START + 1000 };
+    libpbts_key_secret(d.keys[1], tracker.bytes);
+    libpbts_key_public(d.keys[1], tracker_key);
+    libpbts_key_public(d.keys[0], membership.key.bytes);
+    pbts_membership_sign(&membership, INSTANCE, &tracker);
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_membership_encode(&writer, &membership);
+    assert_int_equal(writer.len, LIBPBTS_MEMBERSHIP_LEN);
+    for (size_t len = writer.len - 1; len <= writer.len + 1; len += 2) {
+        assert_int_equal(libpbts_member_set_membership(d.members[0], bytes, len),
+                         LIBPBTS_MALFORMED);
+    }
+    assert_int_equal(libpbts_member_set_membership(d.members[0], bytes, writer.len), LIBPBTS_OK);
+    memset(bytes, 0, sizeof bytes); /* it was copied */
+    libpbts_member_free(d.members[1]);
+    assert_int_equal(libpbts_member_new(&d.members[1], d.keys[1], INSTANCE, tracker_key),
+                     LIBPBTS_OK);
+    const uint64_t over = membership.expires / 3600 + 1;
+    const struct {
+        bool is_outage;
+        uint64_t beacon_epoch;
+        libpbts_link_state state;
+    } cases[] = { { false, 0, LIBPBTS_LINK_REFUSED },
+                  { true, 0, LIBPBTS_LINK_READY },
+                  { true, over - 1, LIBPBTS_LINK_READY },
+                  { true, over, LIBPBTS_LINK_REFUSED },
+                  { true, UINT64_MAX, LIBPBTS_LINK_REFUSED } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        libpbts_member_set_outage(d.members[1], cases[i].is_outage, cases[i].beacon_epoch);
+        connect(&d);
+        assert_int_equal(libpbts_link_state_of(d.links[1]), cases[i].state);
+        for (int end = 0; end < 2; end++) {
+            libpbts_link_free(d.links[end]);
+            d.links[end] = NULL;
+        }
+    }
+    libpbts_member_set_outage(d.members[1], true, 0);
+    assert_int_equal(libpbts_member_set_membership(d.members[0], NULL, 0), LIBPBTS_OK);
+    connect(&d);
+    assert_int_equal(libpbts_link_state_of(d.links[1]), LIBPBTS_LINK_REFUSED);
     desk_free(&d);
 }
 
@@ -417,6 +467,7 @@ int main(void) {
         cmocka_unit_test(options_do_what_they_say),
         cmocka_unit_test(a_tracker_key_is_a_point_and_a_ticket_a_ticket),
         cmocka_unit_test(a_ticket_travels_and_limits),
+        cmocka_unit_test(without_the_tracker_a_membership_stands_for_a_ticket),
         cmocka_unit_test(a_link_says_who_and_why),
         cmocka_unit_test(pieces_move_and_are_counted),
         cmocka_unit_test(a_journal_takes_records_and_gives_its_bytes),

@@ -9,6 +9,7 @@
 
 #include "pbts/bench/bench_forms.c"
 #include "pbts/bench/bench_forms_tracker.c"
+#include "pbts/bench/bench_time.c"
 
 static void assert_covers_once(const fixture *f) {
     unsigned times[PIECES] = { 0 };

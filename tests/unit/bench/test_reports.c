@@ -13,6 +13,7 @@
 #include "pbts/bench/bench_reports_make.c"
 #include "pbts/bench/bench_reports_plan.c"
 #include "pbts/bench/bench_reports_verify.c"
+#include "pbts/bench/bench_time.c"
 
 enum { NOW = 1700000000 };
 

@@ -58,8 +58,9 @@ static pbts_bls_g1_point signature_point(const pbts_bls_signature *signature) {
 static void every_purpose_has_its_own_domain_tag(void **state) {
     (void)state;
     static const char *const NAMES[PBTS_BLS_PURPOSES] = {
-        "REGISTER", "ANNOUNCE", "PIECE",  "CUMULATIVE", "BATCH",
-        "SESSION",  "REPORT",   "TICKET", "PEER",       "LEDGER",
+        "REGISTER",   "ANNOUNCE", "PIECE",    "CUMULATIVE", "BATCH",      "SESSION",
+        "REPORT",     "TICKET",   "PEER",     "LEDGER",     "KMS_ATTEST", "MEMBER",
+        "DHT_BEACON", "DHT_CERT", "KMS_NODE", "KMS_KEY",
     };
     for (int purpose = 0; purpose < PBTS_BLS_PURPOSES; purpose++) {
         char want[80] = "PBTS_V1_";

@@ -44,6 +44,7 @@ static void values_of_every_kind_are_read(void **state) {
                       "init_credit_bytes = 3G\naccess = open\nproxy_protocol = yes\n"
                       "log_level = warn\nlog_format = json\nlisten = 127.0.0.1, [::1]\n"
                       "trusted_proxies = 10.0.0.0/8,\n   ::1\n"
+                      "dht_nodes = 192.0.2.1:6881, [2001:db8::1]:1\n"
                       "client_deny = -XL0012, -A\npublic_url = https://t.example"));
     assert_int_equal(config.port, 9000);
     assert_int_equal(config.live.policy.min_ratio_milli, 750);
@@ -55,6 +56,8 @@ static void values_of_every_kind_are_read(void **state) {
     assert_int_equal(config.listen_count, 2);
     assert_false(config.listen_is_default);
     assert_int_equal(config.live.trusted_proxies.count, 2);
+    assert_int_equal(config.dht_nodes_count, 2);
+    assert_int_equal(config.dht_nodes[1].port, 1);
     assert_int_equal(config.live.policy.client_deny_count, 2);
     assert_int_equal(config.live.policy.client_deny[1].len, 2);
     assert_string_equal(config.public_url, "https://t.example");
@@ -73,6 +76,9 @@ static void a_bad_line_is_named_and_nothing_of_the_file_counts(void **state) {
         { "port = -1\n", "f, line 1: port" },
         { "port = 1x\n", "f, line 1: port" },
         { "port =\n", "f, line 1: port = \"\"" },
+        { "dht_nodes = 192.0.2.1\n", "f, line 1: dht_nodes" },
+        { "dht_nodes = 192.0.2.1:0\n", "f, line 1: dht_nodes" },
+        { "dht_nodes = a.example:1\n", "f, line 1: dht_nodes" },
         { "min_ratio = 1000.001\n", "f, line 1: min_ratio" },
         { "min_ratio = 0.5000\n", "f, line 1: min_ratio" },
         { "min_ratio = .5\n", "f, line 1: min_ratio" },
@@ -155,16 +161,100 @@ static void a_list_may_be_longer_than_a_line_but_not_than_its_limit(void **state
 
 static void keys_are_checked_against_each_other(void **state) {
     assert_true(apply("https_port = 443\n"));
+    assert_true(config_finish(&config, error));
+    assert_true(apply("https_port = 443\ntls_cert = a\n"));
     assert_false(config_finish(&config, error));
     assert_non_null(strstr(error, "tls_cert"));
+    assert_true(apply("tls_key = a\n"));
+    assert_false(config_finish(&config, error));
+    assert_true(apply("key_source = nowhere\n"));
+    assert_false(config_finish(&config, error));
+    assert_non_null(strstr(error, "key_source"));
+    assert_true(apply("admin_token_hash = 1234\n"));
+    assert_false(config_finish(&config, error));
+    assert_non_null(strstr(error, "admin_token_hash"));
+    assert_true(apply("admin_token_hash = "
+                      "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"));
+    assert_true(config_finish(&config, error));
     assert_true(apply("https_port = 8000\ntls_cert = a\ntls_key = b\n"));
     assert_false(config_finish(&config, error));
-    assert_true(apply("interval_s = 60\n"));
-    assert_false(config_finish(&config, error)); /* min_interval_s is 900 */
     assert_true(apply("numwant_max = 20\npublic_url = http://t/\n"));
     assert_true(config_finish(&config, error));
     assert_int_equal(config.live.policy.numwant_default, 20);
     assert_string_equal(config.public_url, "http://t");
+}
+
+static void the_least_interval_follows_the_usual_one(void **state) {
+    static const struct {
+        const char *text;
+        uint32_t least_s; /* 0: refused */
+    } CASES[] = {
+        { "interval_s = 10\n", 5 },     { "interval_s = 20\n", 10 },
+        { "interval_s = 1799\n", 899 }, { "interval_s = 1800\n", 900 },
+        { "interval_s = 3600\n", 900 }, { "interval_s = 20\nmin_interval_s = 20\n", 20 },
+        { "min_interval_s = 7\n", 7 },  { "min_interval_s = 21\ninterval_s = 20\n", 0 },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_true(apply(CASES[i].text));
+        assert_int_equal(config_finish(&config, error), CASES[i].least_s > 0);
+        if (CASES[i].least_s > 0)
+            assert_int_equal(config.live.policy.min_interval_s, CASES[i].least_s);
+    }
+    assert_string_equal(error, "configuration: min_interval_s = 21 is more than interval_s = 20: "
+                               "lower it, or leave it out, then it is half of interval_s");
+    /* What was given stays, whatever is set besides. */
+    assert_true(apply("interval_s = 20\n"));
+    assert_true(config_set(&config, error, "t", "min_interval_s", "3"));
+    assert_true(config_finish(&config, error));
+    assert_true(config_set(&config, error, "t", "min_ratio", "1"));
+    assert_true(config_finish(&config, error));
+    assert_int_equal(config.live.policy.min_interval_s, 3);
+}
+
+#define LINEAGE "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define KMS                                                                        \
+    "key_source = kms\nkms_members = m\nkms_threshold = 3\nkms_lineage = " LINEAGE \
+    "\nkms_public = " LINEAGE "\n " LINEAGE "\n\t" LINEAGE "\n"
+
+/* Each adds a line to a good configuration, which wins over the one before. */
+static void a_key_service_needs_its_group_and_evidence(void **state) {
+    static const struct {
+        const char *text, *problem;
+    } CASES[] = {
+        { KMS "tee = simulator\n", NULL },
+        { KMS "tee = tdx\ntee_collateral = c\ntee_policy = p\n", NULL },
+        { KMS "tee = dstack\ntee_collateral = c\ntee_policy = p\nkms_mode = pinned\n", NULL },
+        { KMS, "needs tee:" },
+        { KMS "tee = sev\ntee_collateral = c\ntee_policy = p\n", "SEV-SNP" },
+        { KMS "tee = tdx\n", "needs tee_collateral" },
+        { KMS "tee = simulator\nkms_members =\n", "kms_members" },
+        { KMS "tee = simulator\nkms_threshold = 0\n", "kms_threshold" },
+        { KMS "tee = simulator\nkms_lineage =\n", "kms_lineage" },
+        { KMS "tee = simulator\nkms_public =\n", "kms_public" },
+        { "tee = simulator\nkms_lineage = " LINEAGE "\n", NULL }, /* not used */
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_true(apply(CASES[i].text));
+        assert_int_equal(config_finish(&config, error), CASES[i].problem == NULL);
+        if (CASES[i].problem != NULL) assert_non_null(strstr(error, CASES[i].problem));
+    }
+    assert_true(apply(KMS));
+    assert_string_equal(config.kms_public, LINEAGE LINEAGE LINEAGE);
+    assert_false(apply("kms_lineage = " LINEAGE "0\n"));
+    assert_non_null(strstr(error, "64 hexadecimal digits"));
+    assert_false(apply("kms_lineage = " LINEAGE "\n  0\n"));
+    assert_false(apply("kms_lineage = " LINEAGE ",\n"));
+    assert_false(apply("kms_lineage = 0011\n"));
+    assert_false(apply("kms_lineage = g" LINEAGE "\n"));
+    assert_false(
+        apply("kms_lineage = 0011223344556677_899aabbccddeeff00112233445566778899aabbccddeeff"
+              "\n"));
+    assert_false(apply("key_source = kms\n  x\n"));
+    assert_true(apply("kms_threshold = 16\nkms_timeout_s = 60\n"));
+    assert_false(apply("kms_threshold = 17\n"));
+    assert_false(apply("kms_timeout_s = 61\n"));
+    assert_false(apply("kms_timeout_s = 0\n"));
+    assert_false(apply("kms_mode = open\n"));
 }
 
 static void values_are_shown_as_they_can_be_read_again(void **state) {
@@ -301,6 +391,8 @@ int main(void) {
         cmocka_unit_test(every_truncation_of_a_file_is_read_or_refused_whole),
         cmocka_unit_test(a_list_may_be_longer_than_a_line_but_not_than_its_limit),
         cmocka_unit_test(keys_are_checked_against_each_other),
+        cmocka_unit_test(the_least_interval_follows_the_usual_one),
+        cmocka_unit_test(a_key_service_needs_its_group_and_evidence),
         cmocka_unit_test(values_are_shown_as_they_can_be_read_again),
         cmocka_unit_test(ranges_hold_their_addresses),
         cmocka_unit_test(variables_that_name_no_key_are_told_without_their_values),

@@ -297,6 +297,77 @@ static void a_signer_needs_memory_and_randomness(void **state) {
     assert_int_equal(mem.live, 0);
 }
 
+/* ---- recovery ---- */
+
+static void a_key_is_recovered_from_its_signature(void **state) {
+    (void)state;
+    pbts_secp256k1_signer *signer = new_signer();
+    size_t odd = 0;
+    for (uint8_t i = 1; i <= 64; i++) {
+        pbts_secp256k1_secret secret = { .bytes = { [31] = i } };
+        pbts_secp256k1_signature signature, plain;
+        pbts_secp256k1_public want, found, other;
+        pbts_secp256k1_point point;
+        uint8_t digest[32], affine[PBTS_SECP256K1_AFFINE_LEN];
+        bool y_odd = false;
+        memset(digest, 3 * i, sizeof digest);
+        pbts_secp256k1_public_of(signer, &want, &secret);
+        pbts_secp256k1_sign(signer, &plain, &secret, digest);
+        pbts_secp256k1_sign_recoverable(signer, &signature, &y_odd, &secret, digest);
+        odd += y_odd;
+        assert_memory_equal(&signature, &plain, sizeof plain);
+        assert_int_equal(pbts_secp256k1_recover(&point, digest, &signature, y_odd), PBTS_OK);
+        pbts_secp256k1_public_encode(&found, &point);
+        assert_memory_equal(&found, &want, sizeof want);
+        pbts_secp256k1_public_affine(affine, &point);
+        assert_memory_equal(affine, want.bytes + 1, 32);
+        assert_int_equal(want.bytes[0], 2 + (affine[63] & 1));
+        /* The other bit names another key, for which the signature holds as well. */
+        assert_int_equal(pbts_secp256k1_recover(&point, digest, &signature, !y_odd), PBTS_OK);
+        pbts_secp256k1_public_encode(&other, &point);
+        assert_memory_not_equal(&other, &want, sizeof want);
+        assert_int_equal(pbts_secp256k1_verify(&point, digest, &signature), PBTS_OK);
+    }
+    assert_true(odd > 8 && odd < 56);
+    pbts_secp256k1_signer_free(signer);
+}
+
+static void nothing_is_recovered_from_what_is_no_signature(void **state) {
+    (void)state;
+    static const char *const BAD[] = {
+        /* r = 0, s = 0, r = n, s = n, r that is no x, high s */
+        "0000000000000000000000000000000000000000000000000000000000000000"
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "0000000000000000000000000000000000000000000000000000000000000001"
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "0000000000000000000000000000000000000000000000000000000000000001"
+        "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
+        "0000000000000000000000000000000000000000000000000000000000000005"
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "0000000000000000000000000000000000000000000000000000000000000001"
+        "7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1",
+    };
+    static const char GOOD[] = "0000000000000000000000000000000000000000000000000000000000000001"
+                               "7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0";
+    pbts_secp256k1_signature signature;
+    pbts_secp256k1_point point, untouched;
+    uint8_t digest[32] = { 1 };
+    memset(&point, 7, sizeof point);
+    untouched = point;
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        unhex(signature.bytes, sizeof signature.bytes, BAD[i]);
+        assert_int_equal(pbts_secp256k1_recover(&point, digest, &signature, false),
+                         PBTS_BAD_SIGNATURE);
+        assert_int_equal(pbts_secp256k1_recover(&point, digest, &signature, true),
+                         PBTS_BAD_SIGNATURE);
+    }
+    assert_memory_equal(&point, &untouched, sizeof point);
+    unhex(signature.bytes, sizeof signature.bytes, GOOD); /* the highest s that is low */
+    assert_int_equal(pbts_secp256k1_recover(&point, digest, &signature, true), PBTS_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deterministic_signatures_are_the_published_ones),
@@ -309,6 +380,8 @@ int main(void) {
         cmocka_unit_test(a_secret_is_1_to_the_order_less_1),
         cmocka_unit_test(generation_reports_a_broken_random_source_and_gives_nothing),
         cmocka_unit_test(a_signer_needs_memory_and_randomness),
+        cmocka_unit_test(a_key_is_recovered_from_its_signature),
+        cmocka_unit_test(nothing_is_recovered_from_what_is_no_signature),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,7 @@ static void what_is_encoded_is_decoded(void **state) {
         pbts_claims_record got;
         assert_int_equal(open_file(&file, bytes), PBTS_OK);
         assert_int_equal(file.count, count);
+        assert_int_equal(file.claims, count);
         assert_int_equal(file.sequence, 77);
         assert_memory_equal(file.iid, IID, 32);
         for (uint8_t i = 0; i < count; i++) {
@@ -64,7 +65,49 @@ static void what_is_encoded_is_decoded(void **state) {
             assert_true(pbts_span_equal(got.bitmap, want.bitmap));
         }
         assert_false(pbts_claims_file_next(&file, &got));
+        assert_int_equal(pbts_claims_file_end(&file), PBTS_OK);
         span_free(bytes);
+    }
+}
+
+static void records_that_were_changed_after_the_check_are_noticed_at_the_end(void **state) {
+    pbts_span bytes = file_of(RECORDS, OWNER);
+    uint8_t *own = (uint8_t *)(uintptr_t)bytes.data;
+    size_t from = sizeof PBTS_CLAIMS_FILE_MAGIC - 1;
+    for (size_t at = from; at < bytes.len - PBTS_CLAIMS_TRAILER_LEN; at++) {
+        pbts_claims_file file;
+        pbts_claims_record got;
+        assert_int_equal(open_file(&file, bytes), PBTS_OK);
+        own[at] ^= 1;
+        while (pbts_claims_file_next(&file, &got)) continue;
+        assert_int_equal(pbts_claims_file_end(&file), PBTS_CORRUPT);
+        own[at] ^= 1;
+    }
+    span_free(bytes);
+}
+
+static void a_record_of_lost_claims_is_told_from_all_others(void **state) {
+    static const uint64_t epochs[] = { 0, 1, 488888, UINT64_MAX };
+    uint8_t room[PBTS_CLAIMS_LOST_LEN];
+    for (size_t i = 0; i < sizeof epochs / sizeof epochs[0]; i++) {
+        uint64_t epoch = 7;
+        pbts_claims_record record = pbts_claims_lost_record(room, epochs[i]);
+        assert_true(pbts_claims_is_lost(&record, &epoch));
+        assert_int_equal(epoch, epochs[i]);
+        pbts_claims_record other = record;
+        other.receiver[31] = 1;
+        assert_false(pbts_claims_is_lost(&other, &epoch));
+        other = record;
+        other.sender[31] = 0xfe;
+        assert_false(pbts_claims_is_lost(&other, &epoch));
+        other = record;
+        other.bitmap.len = 7;
+        assert_false(pbts_claims_is_lost(&other, &epoch));
+    }
+    for (uint8_t i = 0; i < RECORDS; i++) {
+        pbts_claims_record record = record_of(i);
+        uint64_t epoch;
+        assert_false(pbts_claims_is_lost(&record, &epoch));
     }
 }
 
@@ -198,12 +241,14 @@ static void bad_records_and_small_buffers_are_statuses(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_encoded_is_decoded),
+        cmocka_unit_test(records_that_were_changed_after_the_check_are_noticed_at_the_end),
         cmocka_unit_test(the_layout_is_the_documented_one),
         cmocka_unit_test(every_shorter_file_is_refused),
         cmocka_unit_test(every_damaged_byte_is_found_and_changes_nothing),
         cmocka_unit_test(a_file_of_another_signer_is_refused),
         cmocka_unit_test(a_signed_file_with_a_bad_record_is_refused),
         cmocka_unit_test(bad_records_and_small_buffers_are_statuses),
+        cmocka_unit_test(a_record_of_lost_claims_is_told_from_all_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

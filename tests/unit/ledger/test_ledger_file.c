@@ -146,19 +146,50 @@ static void as_a_predecessor_only_the_final_accounts_are_put(void **state) {
     chain_free(&c);
 }
 
+/* Somebody writes to the file between the check and the use: a byte of any entry. */
+static void what_was_changed_after_the_check_is_not_put(void **state) {
+    chain c = chain_small(INSTANCE, OWNER);
+    pbts_span bytes = file_of(&c);
+    uint8_t *own = (uint8_t *)(uintptr_t)bytes.data;
+    temp_store temp;
+    temp_store_init(&temp, CHAIN_MIB);
+    for (size_t at = 0; at < bytes.len; at++) {
+        pbts_ledger_file file;
+        assert_int_equal(verify(&file, bytes), PBTS_OK);
+        own[at] ^= (uint8_t)(1u << (at % 8));
+        for (int i = 0; i < 2; i++) {
+            pbts_txn *txn = txn_of(temp.store, true);
+            assert_int_not_equal(i == 0 ? pbts_ledger_file_put_referrer(txn, &file)
+                                        : pbts_ledger_file_restore(txn, &file),
+                                 PBTS_OK);
+            pbts_txn_abort(txn);
+        }
+        own[at] ^= (uint8_t)(1u << (at % 8));
+    }
+    temp_store_deinit(&temp);
+    span_free(bytes);
+    chain_free(&c);
+}
+
 /* ---- claims beside it ---- */
 
-static pbts_span claims_of(uint8_t instance, uint64_t sequence, uint8_t secret_number) {
-    uint8_t room[512], iid[32], bits[1] = { 0x80 };
+static pbts_span claims_with(const pbts_claims_record *record, uint8_t instance, uint64_t sequence,
+                             uint8_t secret_number) {
+    uint8_t room[512], iid[32];
     pbts_writer writer = pbts_writer_over(room, sizeof room);
     pbts_bls_secret secret = secret_of(secret_number);
     pbts_claims_encoder encoder;
-    pbts_claims_record record = { .period = 1, .receiver = { 1 }, .bitmap = PBTS_SPAN_OF(bits) };
     memset(iid, instance, sizeof iid);
     assert_int_equal(pbts_claims_encode_begin(&encoder, &writer), PBTS_OK);
-    assert_int_equal(pbts_claims_encode_record(&encoder, &writer, &record), PBTS_OK);
+    assert_int_equal(pbts_claims_encode_record(&encoder, &writer, record), PBTS_OK);
     assert_int_equal(pbts_claims_encode_end(&encoder, &writer, iid, sequence, &secret), PBTS_OK);
     return span_copy(pbts_writer_span(&writer));
+}
+
+static pbts_span claims_of(uint8_t instance, uint64_t sequence, uint8_t secret_number) {
+    uint8_t bits[1] = { 0x80 };
+    pbts_claims_record record = { .period = 1, .receiver = { 1 }, .bitmap = PBTS_SPAN_OF(bits) };
+    return claims_with(&record, instance, sequence, secret_number);
 }
 
 static void only_claims_of_the_same_export_fit(void **state) {
@@ -180,7 +211,31 @@ static void only_claims_of_the_same_export_fit(void **state) {
         pbts_claims_file claims;
         const char *problem = NULL;
         pbts_span from = claims_of(cases[i].instance, cases[i].sequence, cases[i].secret);
-        assert_int_equal(pbts_ledger_file_claims(&claims, &problem, &file, from), cases[i].want);
+        assert_int_equal(pbts_ledger_file_claims(&claims, &problem, &file, from, 0), cases[i].want);
+        span_free(from);
+    }
+    span_free(bytes);
+    chain_free(&c);
+}
+
+static void claims_of_hours_to_come_cannot_have_been_lost(void **state) {
+    static const uint64_t EPOCHS[] = { 0, 488888, UINT64_MAX };
+    chain c = chain_small(INSTANCE, OWNER);
+    pbts_span bytes = file_of(&c);
+    pbts_ledger_file file;
+    assert_int_equal(verify(&file, bytes), PBTS_OK);
+    for (size_t i = 0; i < sizeof EPOCHS / sizeof EPOCHS[0]; i++) {
+        uint8_t room[PBTS_CLAIMS_LOST_LEN];
+        pbts_claims_record record = pbts_claims_lost_record(room, EPOCHS[i]);
+        pbts_span from = claims_with(&record, INSTANCE, 3, OWNER);
+        pbts_claims_file claims;
+        const char *problem = NULL;
+        assert_int_equal(pbts_ledger_file_claims(&claims, &problem, &file, from, EPOCHS[i]),
+                         PBTS_OK);
+        assert_int_equal(claims.count, 1);
+        if (EPOCHS[i] > 0)
+            assert_int_equal(pbts_ledger_file_claims(&claims, &problem, &file, from, EPOCHS[i] - 1),
+                             PBTS_MALFORMED);
         span_free(from);
     }
     span_free(bytes);
@@ -195,7 +250,9 @@ int main(void) {
         cmocka_unit_test(restored_is_entry_for_entry_what_was_exported),
         cmocka_unit_test(only_the_next_entry_can_be_put_back),
         cmocka_unit_test(as_a_predecessor_only_the_final_accounts_are_put),
+        cmocka_unit_test(what_was_changed_after_the_check_is_not_put),
         cmocka_unit_test(only_claims_of_the_same_export_fit),
+        cmocka_unit_test(claims_of_hours_to_come_cannot_have_been_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

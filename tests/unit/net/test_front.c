@@ -324,7 +324,7 @@ static void deadlines_hold_for_silent_slow_and_idle_connections(void **state) {
     end(&fixture);
 }
 
-static void past_the_limit_the_oldest_idle_connection_goes_or_the_new_one(void **state) {
+static void past_the_limit_the_oldest_idle_connection_goes_or_else_half_a_request(void **state) {
     struct fixture fixture;
     int fds[CONNECTIONS];
     begin(&fixture, 5000, 5000);
@@ -340,17 +340,48 @@ static void past_the_limit_the_oldest_idle_connection_goes_or_the_new_one(void *
     expect(extra, "ax\n");
     expect_end(fds[1]);
     fds[1] = extra;
-    for (size_t i = 0; i < CONNECTIONS; i++) send_text(fds[i], "a", 1); /* none is idle */
-    usleep(50 * 1000);
+    for (size_t i = 0; i < CONNECTIONS; i++) { /* none is idle, and the second's began first */
+        send_text(fds[(i + 1) % CONNECTIONS], "a", 1);
+        usleep(20 * 1000);
+    }
     extra = dial(&fixture);
     send_text(extra, "a\n", 2);
-    expect(extra, "busy\n");
-    close(extra);
+    expect(extra, "a\n");
+    expect(fds[1], "busy\n");
+    expect_end(fds[1]);
+    close(fds[1]);
+    fds[1] = extra;
+    send_text(extra, "a", 1);
     for (size_t i = 0; i < CONNECTIONS; i++) {
         send_text(fds[i], "\n", 1);
         expect(fds[i], "a\n");
         close(fds[i]);
     }
+    end(&fixture);
+}
+
+/* Requests until the front waits for us to read. */
+static void ask_and_never_read(int fd) {
+    char lines[4096];
+    memset(lines, 'a', sizeof lines);
+    for (size_t i = 63; i < sizeof lines; i += 64) lines[i] = '\n';
+    for (unsigned full = 0; full < 5; full++, usleep(20 * 1000))
+        while (send(fd, lines, sizeof lines, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) full = 0;
+}
+
+static void readers_that_do_not_read_keep_nobody_out(void **state) {
+    struct fixture fixture;
+    int fds[CONNECTIONS];
+    begin(&fixture, 5000, 5000);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        fds[i] = dial(&fixture);
+        ask_and_never_read(fds[i]);
+    }
+    int extra = dial(&fixture);
+    send_text(extra, "a\n", 2);
+    expect(extra, "a\n");
+    close(extra);
+    for (size_t i = 0; i < CONNECTIONS; i++) close(fds[i]);
     end(&fixture);
 }
 
@@ -422,7 +453,8 @@ int main(void) {
         cmocka_unit_test(the_last_answer_arrives_whatever_lies_behind_its_request),
         cmocka_unit_test(a_peer_that_shut_its_side_down_gets_its_answers),
         cmocka_unit_test(deadlines_hold_for_silent_slow_and_idle_connections),
-        cmocka_unit_test(past_the_limit_the_oldest_idle_connection_goes_or_the_new_one),
+        cmocka_unit_test(past_the_limit_the_oldest_idle_connection_goes_or_else_half_a_request),
+        cmocka_unit_test(readers_that_do_not_read_keep_nobody_out),
         cmocka_unit_test(a_stop_finishes_what_has_begun),
         cmocka_unit_test(every_allocation_that_fails_gives_no_memory_and_leaks_nothing),
     };

@@ -29,9 +29,10 @@ static inline void file_put(const char *path, pbts_span bytes) {
     assert_int_equal(fclose(file), 0);
 }
 
-/* What the file holds, NUL-terminated; the caller frees it. NULL: there is none. */
+/* What the file holds, NUL-terminated; the caller frees it. NULL and 0: there is none. */
 static inline char *file_get(const char *path, size_t *len) {
     FILE *file = fopen(path, "rb");
+    *len = 0;
     if (file == NULL) return NULL;
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
     long size = ftell(file);

@@ -167,7 +167,8 @@ static int end_by(const site *s, int signal_no, bool ignored) {
     assert_true(child >= 0);
     if (child == 0) {
         file_part parts[FILE_PARTS_MAX];
-        if (ignored) (void)signal(signal_no, SIG_IGN);
+        /* A test that runs in the background may have inherited that it is ignored. */
+        (void)signal(signal_no, ignored ? SIG_IGN : SIG_DFL);
         files_discard_on_signals();
         for (size_t i = 0; i < FILE_PARTS_MAX; i++) {
             if (file_part_open(&parts[i], s->path, 0600) != PBTS_EXIT_OK) _exit(9);

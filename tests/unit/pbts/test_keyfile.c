@@ -6,6 +6,7 @@
 
 #define SECRET "0000000000000000000000000000000000000000000000000000000000000005"
 #define IID "abababababababababababababababababababababababababababababababab"
+#define TRACKER IID IID IID
 #define START "pbts-key1\nsecret " SECRET "\n"
 
 static pbts_status parse(keyfile *out, const char *text, size_t len) {
@@ -29,7 +30,8 @@ static size_t format(char out[static KEYFILE_LEN_MAX], const keyfile *key) {
 static void what_is_read_is_written_again(void **state) {
     static const char *const TEXTS[] = { START, START "uid a\n", START "iid " IID "\n",
                                          START "uid " /* the longest name */
-                                               "abcdefghijklmnopqrstuvwxyz.-_012\niid " IID "\n" };
+                                               "abcdefghijklmnopqrstuvwxyz.-_012\niid " IID
+                                               "\ntracker " TRACKER "\n" };
     char text[KEYFILE_LEN_MAX];
     keyfile key;
     pbts_bls_public want;
@@ -40,6 +42,7 @@ static void what_is_read_is_written_again(void **state) {
         assert_int_equal(parse(&key, TEXTS[i], strlen(TEXTS[i])), PBTS_OK);
         assert_memory_equal(key.key.bytes, want.bytes, sizeof want.bytes);
         assert_true(key.has_iid == (strstr(TEXTS[i], "iid ") != NULL));
+        assert_true(key.has_tracker_key == (strstr(TEXTS[i], "tracker ") != NULL));
         assert_true((keyfile_uid(&key).len > 0) == (strstr(TEXTS[i], "uid ") != NULL));
         assert_int_equal(format(text, &key), strlen(TEXTS[i]));
         assert_memory_equal(text, TEXTS[i], strlen(TEXTS[i]));

@@ -119,8 +119,10 @@ static void only_regular_files_are_mapped(void **state) {
 static void an_import_that_failed_leaves_the_folder_empty(void **state) {
     char folder[256];
     import_options options = { .data = folder };
-    importing i = { .options = &options, .secret = secret_of(1) };
+    importing i = { .options = &options };
     temp_directory(folder);
+    i.tracker_key.root = (pbts_key_trk){ .version = PBTS_KEYS_V1, .bytes = { [31] = 1 } };
+    assert_int_equal(pbts_tracker_keys_derive(&i.tracker_key.keys, &i.tracker_key.root), PBTS_OK);
     assert_true(paths_make(&i));
     assert_int_equal(mkdir(i.part, 0700), 0);
     assert_int_equal(write_key(&i), LEDGER_OK);

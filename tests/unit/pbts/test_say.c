@@ -43,6 +43,23 @@ static void bytes_have_fitting_units(void **state) {
     assert_string_equal(say_bytes(UINT64_MAX), "16.00 EiB (18446744073709551615 bytes)");
 }
 
+static void one_is_no_plural(void **state) {
+    assert_string_equal(say_count(1, "receipt"), "1 receipt");
+    assert_string_equal(say_count(0, "receipt"), "0 receipts");
+    assert_string_equal(say_count(2, "entry"), "2 entries");
+    assert_string_equal(say_count(1, "entry"), "1 entry");
+    assert_string_equal(say_count(0, "address"), "0 addresses");
+    assert_string_equal(say_count(1, "address"), "1 address");
+    assert_string_equal(say_count(UINT64_MAX, "more file"), "18446744073709551615 more files");
+    assert_string_equal(say_bytes(1), "1 byte");
+    /* Eight at once, and the longest noun. */
+    const char *first = say_count(1, "a");
+    for (unsigned i = 2; i <= 8; i++) (void)say_count(i, "a23456789b123456789c123456789y");
+    assert_string_equal(first, "1 a");
+    assert_string_equal(say_count(UINT64_MAX, "a23456789b123456789c123456789y"),
+                        "18446744073709551615 a23456789b123456789c123456789ies");
+}
+
 static void a_path_follows_the_trackers_address(void **state) {
     static const struct {
         const char *tracker, *want; /* NULL: it is no address */
@@ -104,6 +121,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_control_character_gets_through),
         cmocka_unit_test(bytes_have_fitting_units),
+        cmocka_unit_test(one_is_no_plural),
         cmocka_unit_test(a_path_follows_the_trackers_address),
         cmocka_unit_test(an_answer_is_taken_up_to_its_limit),
         cmocka_unit_test(counts_in_answers_are_never_negative),

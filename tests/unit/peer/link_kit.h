@@ -21,7 +21,7 @@
 enum {
     KIT_PIECE = 32 * 1024,
     KIT_LAST = 5000,
-    KIT_PIECES_MAX = 1200,
+    KIT_PIECES_MAX = 4104,
     KIT_SET_MAX = KIT_PIECES_MAX / 8,
     KIT_QUEUE_MAX = 2048,
     KIT_RECORDS_MAX = 512,
@@ -75,6 +75,7 @@ typedef struct {
     pbts_link_torrent torrent;
     uint32_t pieces;
     kit_member members[3];
+    pbts_book *book; /* that kit_keep_book made */
     kit_end ends[2];
     unsigned who[2]; /* which member is at which end */
     pbts_moment now;
@@ -166,6 +167,29 @@ static inline kit *kit_new(uint32_t pieces) {
     return kit_new_of(pieces, PBTS_TORRENT_V1, 1);
 }
 
+/* A torrent whose content nobody has: links see the hashes only. */
+static inline void kit_replace_torrent(kit *k, uint32_t pieces) {
+    size_t len = 20 * (size_t)pieces;
+    uint8_t *bytes = malloc(len + 256), *hashes = calloc(1, len);
+    assert_true(bytes != NULL && hashes != NULL);
+    pbts_writer writer = pbts_writer_over(bytes, len + 256);
+    pbts_write_text(&writer, "d4:infod6:length");
+    pbts_bencode_uint(&writer, (uint64_t)pieces * KIT_PIECE);
+    pbts_write_text(&writer, "4:name4:many12:piece length");
+    pbts_bencode_uint(&writer, KIT_PIECE);
+    pbts_write_text(&writer, "6:pieces");
+    pbts_bencode_string(&writer, (pbts_span){ hashes, len });
+    pbts_write_text(&writer, "ee");
+    pbts_metainfo_free(k->meta);
+    assert_int_equal(
+        pbts_metainfo_parse(&k->meta, NULL, pbts_mem_system(), pbts_writer_span(&writer)), PBTS_OK);
+    free(bytes);
+    free(hashes);
+    k->pieces = pieces;
+    k->torrent.meta = k->meta;
+    memcpy(k->torrent.infohash, pbts_metainfo_infohash(k->meta), PBTS_INFOHASH_LEN);
+}
+
 static inline const kit_member *kit_at(const kit *k, unsigned end) {
     return &k->members[k->who[end]];
 }
@@ -185,8 +209,15 @@ static inline void kit_disconnect(kit *k) {
 
 static inline void kit_free(kit *k) {
     kit_disconnect(k);
+    pbts_book_free(k->book);
     pbts_metainfo_free(k->meta);
     free(k);
+}
+
+/* Member 0 remembers others. */
+static inline void kit_keep_book(kit *k) {
+    assert_int_equal(pbts_book_new(&k->book, pbts_mem_system()), PBTS_OK);
+    k->members[0].terms.book = k->book;
 }
 
 /* ---- talking ---- */

@@ -120,8 +120,10 @@ typedef struct {
     pbts_link_terms terms;
     pbts_bls_secret secret;
     pbts_book *book; /* kept while it is away */
+    uint32_t left;   /* how often it went */
     uint8_t ticket[512];
-    uint32_t finished, ready, refused, refused_others, closed, bad_pieces, metadata, rejected;
+    uint32_t finished, ready, repeats, refused, refused_others, closed, bad_pieces, metadata,
+        rejected;
     uint32_t receipts, receipts_late; /* late: after the connection was over */
     uint32_t largest_block;
     uint64_t finished_ms;
@@ -494,6 +496,7 @@ static inline void swarm_on_event(swarm_node *node, const pbts_session_event *ev
         break;
     case PBTS_SESSION_METADATA: swarm_take_metadata(node, event->bytes); break;
     case PBTS_SESSION_PEER_READY: node->ready++; break;
+    case PBTS_SESSION_PEER_REPEATS: node->repeats++; break;
     case PBTS_SESSION_PEER_REFUSED:
         node->refused++;
         node->refused_others += event->by_us;
@@ -672,10 +675,26 @@ static inline swarm *swarm_new(const swarm_content *content, uint64_t seed, bool
     return world;
 }
 
+static inline void swarm_show_ticket(swarm_node *node, uint64_t allowance_bytes) {
+    uint8_t message[PBTS_MESSAGE_MAX];
+    pbts_link_terms *terms = &node->terms;
+    pbts_peer_ticket ticket = { .allowance_bytes = allowance_bytes,
+                                .issued = SWARM_START_S - 60,
+                                .expires = SWARM_START_S + 86400,
+                                .key = terms->key };
+    pbts_writer text = pbts_writer_over(message, sizeof message);
+    pbts_message_ticket(&text, terms->iid, &terms->key, ticket.allowance_bytes, ticket.issued,
+                        ticket.expires);
+    pbts_bls_sign(&ticket.signature, &node->world->tracker, PBTS_BLS_TICKET,
+                  pbts_writer_span(&text));
+    pbts_writer writer = pbts_writer_over(node->ticket, sizeof node->ticket);
+    pbts_peer_ticket_encode(&writer, &ticket);
+    terms->ticket = pbts_writer_span(&writer);
+}
+
 static inline void swarm_make_terms(swarm_node *node) {
     swarm *world = node->world;
     pbts_bls_public tracker_key;
-    uint8_t message[PBTS_MESSAGE_MAX];
     pbts_link_terms *terms = &node->terms;
     assert_int_equal(pbts_bls_generate(&node->secret, &world->random.random), PBTS_OK);
     assert_int_equal(pbts_book_new(&node->book, pbts_mem_system()), PBTS_OK);
@@ -697,17 +716,7 @@ static inline void swarm_make_terms(swarm_node *node) {
     memset(terms->iid, 0x11, sizeof terms->iid);
     pbts_bls_public_of(&terms->key, &node->secret);
     assert_int_equal(pbts_bls_public_decode(&terms->tracker_key, &tracker_key), PBTS_OK);
-    pbts_peer_ticket ticket = { .allowance_bytes = UINT64_C(1) << 40,
-                                .issued = SWARM_START_S - 60,
-                                .expires = SWARM_START_S + 86400,
-                                .key = terms->key };
-    pbts_writer text = pbts_writer_over(message, sizeof message);
-    pbts_message_ticket(&text, terms->iid, &terms->key, ticket.allowance_bytes, ticket.issued,
-                        ticket.expires);
-    pbts_bls_sign(&ticket.signature, &world->tracker, PBTS_BLS_TICKET, pbts_writer_span(&text));
-    pbts_writer writer = pbts_writer_over(node->ticket, sizeof node->ticket);
-    pbts_peer_ticket_encode(&writer, &ticket);
-    if (world->with_tickets) terms->ticket = pbts_writer_span(&writer);
+    if (world->with_tickets) swarm_show_ticket(node, UINT64_C(1) << 40);
     terms->ticket_required = world->with_tickets;
 }
 
@@ -768,6 +777,7 @@ static inline void swarm_leave(swarm_node *node) {
     swarm *world = node->world;
     assert_true(node->alive);
     node->alive = false; /* it dials nobody any more */
+    node->left++;
     for (uint32_t i = 0; i < SWARM_CONNS_MAX; i++) {
         if (node->conns[i].wire >= 0) swarm_cut(world, (uint32_t)node->conns[i].wire);
     }

@@ -79,11 +79,16 @@ static void the_limit_is_always_between_one_piece_and_the_maximum(void **state) 
 static void a_receiver_signs_at_half_of_the_limit_and_at_the_end(void **state) {
     pbts_exposure exposure = pbts_exposure_new(PIECE, MAX_BYTES);
     pbts_exposure_receipt(&exposure, 8 * PIECE);
-    assert_false(pbts_exposure_is_due(&exposure, 0, 0));
-    assert_false(pbts_exposure_is_due(&exposure, 8 * PIECE - 1, ALL));
-    assert_true(pbts_exposure_is_due(&exposure, 8 * PIECE, ALL));
-    assert_true(pbts_exposure_is_due(&exposure, 1, 0));
-    assert_false(pbts_exposure_is_due(&exposure, 1, 1));
+    assert_false(pbts_exposure_is_due(&exposure, 0, 0, 0));
+    assert_false(pbts_exposure_is_due(&exposure, 0, 100 * PIECE, 0));
+    assert_false(pbts_exposure_is_due(&exposure, 8 * PIECE - 1, 0, ALL));
+    assert_true(pbts_exposure_is_due(&exposure, 8 * PIECE, 0, ALL));
+    assert_true(pbts_exposure_is_due(&exposure, 1, 0, 0));
+    assert_false(pbts_exposure_is_due(&exposure, 1, 0, 1));
+    /* What is under way counts, but something must be there to sign for. */
+    assert_true(pbts_exposure_is_due(&exposure, 4 * PIECE, 4 * PIECE, ALL));
+    assert_false(pbts_exposure_is_due(&exposure, 4 * PIECE, 4 * PIECE - 1, ALL));
+    assert_false(pbts_exposure_is_due(&exposure, 4 * PIECE - 1, 100 * PIECE, ALL));
 }
 
 static void the_paper_signs_often_at_both_ends(void **state) {

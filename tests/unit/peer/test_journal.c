@@ -447,6 +447,37 @@ static void the_oldest_of_too_many_refused_receipts_are_forgotten(void **state) 
     book_free(&b);
 }
 
+/* A tracker that refuses many long ones must not fill the memory of who keeps them. */
+static void refused_receipts_have_a_limit_in_bytes_too(void **state) {
+    enum { LONG = 1 << 17, FIT = PBTS_JOURNAL_REFUSED_BYTES_MAX / (LONG + 1024) };
+    book b = book_begin();
+    uint8_t *bytes = malloc(PBTS_JOURNAL_ENTRY_MAX), *bitmap = malloc(LONG);
+    pbts_receipt_record record = { .piece_count = 8 * LONG };
+    pbts_journal_item item;
+    pbts_journal_outcome outcome;
+    pbts_span reason;
+    assert_true(bytes != NULL && bitmap != NULL);
+    memset(bitmap, 0xFF, LONG);
+    record.receipt.form = PBTS_FORM_CUMULATIVE;
+    record.receipt.bitmap = (pbts_span){ bitmap, LONG };
+    for (uint32_t i = 0; i < FIT + 5; i++) {
+        pbts_writer writer = pbts_writer_over(bytes, PBTS_JOURNAL_ENTRY_MAX);
+        uint64_t number;
+        record.receipt.epoch = i;
+        assert_int_equal(pbts_journal_add(b.journal, &writer, &number, &record), PBTS_OK);
+        assert_int_equal(pbts_journal_settle(b.journal, &writer, number, PBTS_OUTCOME_REFUSED, 0,
+                                             pbts_span_text("OLD")),
+                         PBTS_OK);
+        assert_true(b.journal->refused_record_bytes <= PBTS_JOURNAL_REFUSED_BYTES_MAX);
+        if (i < FIT) assert_true(stats_of(b.journal).refused == i + 1);
+    }
+    assert_int_equal(pbts_journal_next(b.journal, &item, &outcome, &reason, 0), PBTS_OK);
+    assert_true(item.number > 1);
+    free(bytes);
+    free(bitmap);
+    book_free(&b);
+}
+
 static void what_is_done_takes_no_memory(void **state) {
     book b = book_begin();
     uint8_t bytes[2048];
@@ -819,6 +850,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_noted_that_does_not_fit),
         cmocka_unit_test(waiting_receipts_have_a_limit_in_number_and_in_bytes),
         cmocka_unit_test(the_oldest_of_too_many_refused_receipts_are_forgotten),
+        cmocka_unit_test(refused_receipts_have_a_limit_in_bytes_too),
         cmocka_unit_test(what_is_done_takes_no_memory),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_changes),
         cmocka_unit_test(a_log_that_is_cut_anywhere_is_sound_up_to_the_last_whole_entry),

@@ -311,11 +311,115 @@ static void pieces_in_any_order_are_one_receipt_of_a_session(void **state) {
     kit_free(k);
 }
 
+/* As by a sender that does not say its limit. */
+static void forget_told_limit(kit *k) {
+    pbts_link *link = kit_link(k, 1);
+    link->give.limit_is_told = false;
+    link->give.exposure.max_bytes = link->terms->exposure_max_bytes;
+}
+
+static void a_senders_limit_is_kept_without_being_asked(void **state) {
+    kit *k = kit_new(40);
+    k->members[0].terms.exposure_max_bytes = 2 * KIT_PIECE;
+    kit_connect(k);
+    assert_true(kit_link(k, 1)->give.exposure.max_bytes == 2 * KIT_PIECE);
+    for (uint32_t i = 0; i < 40; i++) {
+        assert_true(pbts_link_may_serve_bytes(kit_link(k, 0)) >= kit_size(k, i));
+        kit_serve(k, i);
+        kit_receive(k, i);
+        kit_talk(k);
+    }
+    pbts_link_sign_all(kit_link(k, 1));
+    kit_settle(k);
+    assert_paid(k, 40);
+    kit_free(k);
+}
+
+static void serve_and_receive(kit *k, uint32_t first, uint32_t end) {
+    for (uint32_t piece = first; piece < end; piece++) {
+        kit_serve(k, piece);
+        kit_receive(k, piece);
+    }
+}
+
+static void what_is_being_checked_makes_a_receipt_due_sooner(void **state) {
+    kit *k = kit_new(64);
+    k->members[0].terms.exposure_max_bytes = 32 * KIT_PIECE;
+    kit_connect(k);
+    kit_transfer(k, 0, 20);
+    kit_pass(k, PBTS_LINK_SIGN_AFTER_MS);
+    kit_settle(k);
+    serve_and_receive(k, 20, 25); /* of 22 that may be lent, with 44 to go */
+    assert_false(pbts_link_give_is_due(kit_link(k, 1), k->now));
+    pbts_link_set_checking(kit_link(k, 1), 64 * KIT_PIECE);
+    assert_false(pbts_link_give_is_due(kit_link(k, 1), k->now)); /* too little to sign for */
+    serve_and_receive(k, 25, 26);
+    assert_true(pbts_link_give_is_due(kit_link(k, 1), k->now));
+    pbts_link_set_checking(kit_link(k, 1), 0);
+    assert_false(pbts_link_give_is_due(kit_link(k, 1), k->now));
+    kit_free(k);
+}
+
+/* With nothing left to lend, a sender has looked at the receipts that it has, and stores them
+ * first. */
+static void a_sender_with_receipts_to_store_does_not_ask(void **state) {
+    kit *k = kit_new(128);
+    k->members[0].terms.exposure_max_bytes = 32 * KIT_PIECE;
+    kit_connect(k);
+    kit_transfer(k, 0, 20);
+    kit_pass(k, PBTS_LINK_SIGN_AFTER_MS);
+    kit_settle(k);
+    serve_and_receive(k, 20, 28);
+    pbts_link_set_checking(kit_link(k, 1), 64 * KIT_PIECE);
+    kit_talk(k); /* a receipt for eight */
+    pbts_link *sender = kit_link(k, 0);
+    assert_int_equal(sender->lend.unchecked, 1);
+    for (uint32_t piece = 28; piece < 52; piece++) {
+        bool is_little = pbts_link_may_serve_bytes(sender) < 2 * KIT_PIECE; /* of 32 pieces */
+        assert_int_equal(sender->lend.unchecked, is_little ? 0 : 1);
+        kit_serve(k, piece);
+    }
+    assert_int_equal(pbts_link_may_serve_bytes(sender), 0);
+    assert_int_equal(sender->lend.unchecked, 0);
+    assert_false(pbts_link_wants_request(sender, k->now));
+    kit_talk(k);
+    assert_int_equal(sender->lend.taken_count, 0);
+    for (uint32_t piece = 52; piece < 60; piece++) kit_serve(k, piece);
+    assert_int_equal(pbts_link_may_serve_bytes(sender), 0);
+    assert_true(pbts_link_wants_request(sender, k->now));
+    kit_free(k);
+}
+
+static void who_asks_waits_a_moment_for_what_is_being_checked(void **state) {
+    kit *k = kit_new(64);
+    k->members[0].terms.exposure_max_bytes = 64 * KIT_PIECE;
+    kit_connect(k);
+    kit_transfer(k, 0, 30);
+    kit_pass(k, PBTS_LINK_SIGN_AFTER_MS);
+    kit_settle(k);
+    kit_serve(k, 30);
+    kit_receive(k, 30);
+    pbts_link *link = kit_link(k, 1);
+    pbts_link_set_checking(link, KIT_PIECE);
+    kit_push(&k->ends[0], pbts_span_text("\x03"
+                                         "d1:fi2ee"));
+    kit_hear(k, 0);
+    assert_false(pbts_link_give_is_due(link, k->now));
+    assert_true(pbts_link_give_deadline_ms(link) == k->now.mono_ms + PBTS_LINK_ASKED_WAIT_MS);
+    pbts_moment later = k->now;
+    later.mono_ms += PBTS_LINK_ASKED_WAIT_MS;
+    assert_true(pbts_link_give_is_due(link, later));
+    pbts_link_set_checking(link, 0);
+    assert_true(pbts_link_give_is_due(link, k->now));
+    kit_free(k);
+}
+
 /* Its limit is a piece, ours is higher: it has to ask, and is given. */
 static void a_sender_with_a_lower_limit_asks_and_is_given(void **state) {
     kit *k = kit_new(40);
     k->members[0].terms.exposure_max_bytes = 2 * KIT_PIECE;
     kit_connect(k);
+    forget_told_limit(k);
     for (uint32_t i = 0; i < 40; i++) {
         if (pbts_link_may_serve_bytes(kit_link(k, 0)) < kit_size(k, i)) {
             kit_talk(k); /* the request, and the receipt */
@@ -337,6 +441,7 @@ static void a_learned_limit_grows_again_when_nobody_asks(void **state) {
     kit *k = kit_new(64);
     k->members[1].terms.exposure_max_bytes = 64 * KIT_PIECE;
     kit_connect(k);
+    forget_told_limit(k);
     const pbts_exposure *exposure = &kit_link(k, 1)->give.exposure;
     kit_transfer(k, 0, 30);
     kit_settle(k);
@@ -464,6 +569,20 @@ static void receipts_are_checked_a_moment_after_the_first(void **state) {
         kit_pass(k, 30);
     }
     assert_int_equal(kit_store(k, 0), 2);
+    kit_free(k);
+}
+
+/* A receipt that waits for others must not stop what is being sent. */
+static void a_sender_that_would_stop_checks_at_once(void **state) {
+    kit *k = with_three_lent();
+    pbts_link *link = kit_link(k, 0);
+    uint8_t set[KIT_SET_MAX];
+    uint32_t next = 23;
+    kit_sign(k, PBTS_FORM_PIECE, kit_epoch(k), kit_set(set, 20, 20), &kit_at(k, 1)->secret);
+    assert_true(pbts_link_deadline_ms(link) > k->now.mono_ms);
+    while (pbts_link_may_serve_bytes(link) >= KIT_PIECE) kit_serve(k, next++);
+    assert_int_equal(kit_store(k, 0), 1);
+    assert_true(pbts_link_may_serve_bytes(link) >= KIT_PIECE);
     kit_free(k);
 }
 
@@ -785,11 +904,16 @@ int main(void) {
         cmocka_unit_test(pieces_in_any_order_are_one_receipt_of_a_session),
         cmocka_unit_test(a_sender_with_a_lower_limit_asks_and_is_given),
         cmocka_unit_test(a_learned_limit_grows_again_when_nobody_asks),
+        cmocka_unit_test(a_senders_limit_is_kept_without_being_asked),
+        cmocka_unit_test(what_is_being_checked_makes_a_receipt_due_sooner),
+        cmocka_unit_test(a_sender_with_receipts_to_store_does_not_ask),
+        cmocka_unit_test(who_asks_waits_a_moment_for_what_is_being_checked),
         cmocka_unit_test(forms_are_agreed_on_or_the_link_is_refused),
         cmocka_unit_test(without_required_receipts_everything_is_served),
         cmocka_unit_test(only_a_stored_receipt_frees_room),
         cmocka_unit_test(while_the_owner_stores_the_sender_neither_asks_nor_gives_up),
         cmocka_unit_test(receipts_are_checked_a_moment_after_the_first),
+        cmocka_unit_test(a_sender_that_would_stop_checks_at_once),
         cmocka_unit_test(a_statement_that_waits_to_be_stored_is_replaced_by_the_next),
         cmocka_unit_test(statements_of_two_hours_are_two_receipts),
         cmocka_unit_test(what_is_being_stored_stays_as_it_is),

@@ -2,6 +2,8 @@
  * at once, or after we banned it; receipts that are owed when a connection breaks. */
 #include "link_kit.h"
 
+#include <time.h>
+
 #include "peer/book_parts.h"
 #include "receipt/faulty_mem.h"
 
@@ -63,6 +65,57 @@ static void who_connects_again_and_again_gets_no_more_than_the_limit_in_all(void
 }
 
 /* Two connections of one key at once share one limit. */
+/* It paid for 40 pieces before we forgot, has a byte of each again, and signs for them: receipts
+ * that the tracker calls duplicates. They must not pay for 40 others, one on each connection. */
+static void what_is_signed_for_again_after_we_forgot_pays_up_to_the_limit(void **state) {
+    enum { LIMIT = 6 * KIT_PIECE };
+    pair p = pair_new(64);
+    kit *k = p.k;
+    uint8_t set[KIT_SET_MAX];
+    uint64_t served = 0;
+    k->members[0].terms.exposure_max_bytes = LIMIT;
+    kit_connect(k);
+    for (uint32_t i = 0; i < 40; i++) pbts_link_served(kit_link(k, 0), i, 1, k->now);
+    kit_sign(k, PBTS_FORM_CUMULATIVE, kit_epoch(k), kit_set(set, 0, 39), &kit_at(k, 1)->secret);
+    kit_settle(k);
+    assert_int_equal(k->ends[0].record_count, 1);
+    kit_disconnect(k);
+    for (uint32_t i = 40; i < 64; i++) {
+        kit_connect(k);
+        if (pbts_link_may_serve_bytes(kit_link(k, 0)) >= KIT_PIECE) {
+            pbts_link_served(kit_link(k, 0), i, KIT_PIECE, k->now);
+            served += KIT_PIECE;
+        }
+        kit_disconnect(k);
+    }
+    assert_true(served > LIMIT && served <= 2 * LIMIT + KIT_PIECE);
+    pair_free(&p);
+}
+
+/* A byte of each of many pieces costs a peer little: what we remember of them must not cost us
+ * much, when it goes nor at every message after it came back. */
+static void parts_of_many_pieces_take_no_time(void **state) {
+    enum { MANY = 200000 };
+    static uint8_t buffer[PBTS_LINK_MESSAGE_MAX];
+    pair p = pair_new(2);
+    kit *k = p.k;
+    kit_replace_torrent(k, MANY);
+    kit_connect(k);
+    for (uint32_t i = 0; i < MANY; i++) pbts_link_served(kit_link(k, 0), i, 1, k->now);
+    clock_t start = clock();
+    kit_disconnect(k);
+    assert_true(owed(&p) == MANY);
+    kit_connect(k);
+    for (int i = 0; i < 1000; i++) {
+        pbts_writer writer = pbts_writer_over(buffer, sizeof buffer);
+        assert_false(pbts_link_next_send(kit_link(k, 0), &writer, k->now));
+    }
+    assert_true(clock() - start < 3 * CLOCKS_PER_SEC); /* it was 21 s */
+    pbts_link_other_has(kit_link(k, 0), 5);
+    assert_true(pbts_link_wants_send(kit_link(k, 0), k->now)); /* for all that */
+    pair_free(&p);
+}
+
 static void many_connections_at_once_share_one_limit(void **state) {
     pair p = pair_new(64);
     kit *k = p.k;
@@ -283,6 +336,60 @@ static void receipts_that_got_lost_are_given_again(void **state) {
     }
 }
 
+static bool repeats(kit *k, uint32_t piece) {
+    kit_serve(k, piece);
+    kit_receive(k, piece);
+    pbts_link_sign_all(kit_link(k, 1));
+    kit_settle(k);
+    return pbts_link_take_repeat(kit_link(k, 1));
+}
+
+/* The receiver lost pieces that it had signed for. It signs again, and says once what that is
+ * worth. */
+static void who_signs_again_in_a_claim_period_is_told_once(void **state) {
+    pair p = pair_new(16);
+    kit *k = p.k;
+    k->members[0].terms.ticket_required = k->members[1].terms.ticket_required = false;
+    k->now.unix_s =
+        (k->now.unix_s / (PBTS_CLAIM_PERIOD_EPOCHS * 3600) + 1) * (PBTS_CLAIM_PERIOD_EPOCHS * 3600);
+    kit_connect(k);
+    for (uint32_t i = 0; i < 8; i++) assert_false(repeats(k, i));
+    kit_disconnect(k);
+    kit_connect(k);
+    assert_false(repeats(k, 8)); /* it was not given yet */
+    assert_true(repeats(k, 2));
+    uint32_t signed_again = kit_stats(k, 1).receipts_given;
+    assert_int_equal(kit_stats(k, 1).received_bytes, kit_stats(k, 1).signed_bytes);
+    assert_false(repeats(k, 3)); /* it was told */
+    assert_true(kit_stats(k, 1).receipts_given > signed_again);
+    kit_disconnect(k);
+    kit_connect(k);
+    assert_false(repeats(k, 4)); /* and is not on the next connection */
+    kit_disconnect(k);
+    k->now.unix_s += PBTS_CLAIM_PERIOD_EPOCHS * 3600;
+    kit_connect(k);
+    assert_false(repeats(k, 5)); /* another period: it is worth something again, once */
+    kit_disconnect(k);
+    kit_connect(k);
+    assert_true(repeats(k, 5));
+    kit_assert_ready(k);
+    pair_free(&p);
+}
+
+/* The same on one connection, and with nothing to remember it in. */
+static void who_signs_again_on_a_connection_is_told_once(void **state) {
+    kit *k = kit_new(16);
+    kit_connect(k);
+    kit_transfer(k, 0, 4);
+    kit_settle(k);
+    assert_false(pbts_link_take_repeat(kit_link(k, 1)));
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(pbts_link_piece_received(kit_link(k, 1), 2, k->now), PBTS_EXISTS);
+        assert_int_equal(pbts_link_take_repeat(kit_link(k, 1)), again == 0);
+    }
+    kit_free(k);
+}
+
 static void a_lost_receipt_is_not_given_again_in_another_claim_period(void **state) {
     pair p = pair_new(16);
     kit *k = p.k;
@@ -465,6 +572,118 @@ static void parts_of_pieces_are_not_asked_for(void **state) {
     pair_free(&p);
 }
 
+/* ---- pieces that were completed after the sender had left ---- */
+
+enum { PART = KIT_PIECE - 8192 };
+
+/* Piece 3 is served but for its end; the connection breaks, and another peer gives the rest. */
+static pair left_in_the_middle(void) {
+    pair p = pair_new(16);
+    kit_connect(p.k);
+    pbts_link_served(kit_link(p.k, 0), 3, PART, p.k->now);
+    kit_disconnect(p.k);
+    return p;
+}
+
+static void owe(const pair *p, uint32_t piece) {
+    const kit *k = p->k;
+    pbts_link_owe(&k->members[1].terms, &k->torrent, k->members[0].terms.key.bytes, piece);
+}
+
+static void who_left_before_the_piece_was_whole_is_paid_when_it_comes_back(void **state) {
+    pair p = left_in_the_middle();
+    kit *k = p.k;
+    owe(&p, 3);
+    kit_connect(k);
+    kit_settle(k);
+    assert_true(kit_stats(k, 1).signed_bytes == 0); /* not before it is asked */
+    pbts_link_other_has(kit_link(k, 0), 2);         /* of which nothing was served */
+    assert_false(pbts_link_wants_send(kit_link(k, 0), k->now));
+    pbts_link_other_has(kit_link(k, 0), 3);
+    assert_true(pbts_link_wants_send(kit_link(k, 0), k->now));
+    kit_settle(k);
+    kit_assert_ready(k);
+    assert_int_equal(kit_times_kept(k, 0, 3), 1);
+    assert_true(kit_stats(k, 1).signed_bytes == KIT_PIECE && owed(&p) == 0);
+    pbts_link_other_has(kit_link(k, 0), 3); /* it is not asked for again */
+    assert_false(pbts_link_wants_send(kit_link(k, 0), k->now));
+    pair_free(&p);
+}
+
+static void who_came_back_before_the_piece_was_whole_is_paid_when_it_is(void **state) {
+    for (int all = 0; all < 2; all++) {
+        pair p = left_in_the_middle();
+        kit *k = p.k;
+        uint8_t set[KIT_SET_MAX];
+        kit_connect(k);
+        pbts_link_other_has_set(kit_link(k, 0), (pbts_span){ kit_set(set, 0, 2), k->pieces / 8 });
+        assert_false(pbts_link_wants_send(kit_link(k, 0), k->now));
+        owe(&p, 3);
+        kit_set(set, 3, 3);
+        pbts_link_other_has_set(kit_link(k, 0), (pbts_span){ set, all ? 0 : k->pieces / 8 });
+        kit_settle(k);
+        assert_int_equal(kit_times_kept(k, 0, 3), 1);
+        assert_true(owed(&p) == 0);
+        pair_free(&p);
+    }
+}
+
+/* It asks, for all it knows; the receiver credited another. */
+static void who_gave_less_than_another_asks_in_vain_and_once(void **state) {
+    pair p = left_in_the_middle();
+    kit *k = p.k;
+    kit_connect(k);
+    pbts_link_other_has(kit_link(k, 0), 3);
+    assert_int_equal(kit_say(k, 0), 1);
+    kit_settle(k);
+    kit_assert_ready(k);
+    assert_true(kit_stats(k, 1).signed_bytes == 0 && owed(&p) == PART);
+    assert_false(pbts_link_wants_send(kit_link(k, 0), k->now));
+    pair_free(&p);
+}
+
+static void what_most_was_served_of_is_asked_for_first_and_sixteen_at_once(void **state) {
+    pair p = pair_new(64);
+    kit *k = p.k;
+    uint32_t asked[16], count = 0;
+    kit_connect(k);
+    kit_transfer(k, 0, 20);
+    kit_settle(k);
+    pbts_link_set_other_left(kit_link(k, 0), UINT64_MAX / 4);
+    for (uint32_t i = 0; i < 20; i++) pbts_link_served(kit_link(k, 0), 20 + i, 1000 + i, k->now);
+    kit_disconnect(k);
+    kit_connect(k);
+    pbts_link_other_has_set(kit_link(k, 0), (pbts_span){ NULL, 0 });
+    assert_int_equal(kit_say(k, 0), 16);
+    for (size_t i = 0; i < k->ends[0].count; i++) {
+        pbts_peer_pbts_message message;
+        pbts_span body = { k->ends[0].queue[i].bytes, k->ends[0].queue[i].len };
+        assert_int_equal(pbts_peer_pbts_decode(&message, body, k->pieces), PBTS_OK);
+        assert_true(message.kind == PBTS_PEER_MSG_REQUEST_RECEIPT && message.request.has_index);
+        asked[count++] = message.request.piece_index;
+    }
+    for (uint32_t i = 0; i < count; i++) assert_int_equal(asked[i], 39 - i);
+    pair_free(&p);
+}
+
+static void a_key_that_the_book_does_not_know_is_owed_nothing(void **state) {
+    pair p = left_in_the_middle();
+    kit *k = p.k;
+    size_t before = stats_of(p.books[1]).tallies;
+    uint8_t key[PBTS_LINK_KEY_PREFIX_LEN];
+    memcpy(key, k->members[0].terms.key.bytes, sizeof key);
+    key[sizeof key - 1] ^= 1;
+    pbts_link_owe(&k->members[1].terms, &k->torrent, key, 3);
+    assert_int_equal(stats_of(p.books[1]).tallies, before);
+    k->members[1].terms.book = NULL;
+    owe(&p, 3);
+    k->members[1].terms.book = p.books[1];
+    assert_int_equal(stats_of(p.books[1]).tallies, before);
+    owe(&p, 3);
+    assert_int_equal(stats_of(p.books[1]).tallies, before + 1);
+    pair_free(&p);
+}
+
 /* ---- the book itself ---- */
 
 static pbts_bls_public key_of(uint32_t number) {
@@ -627,6 +846,8 @@ static void a_book_without_memory_forgets_and_does_not_fail(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_connects_again_and_again_gets_no_more_than_the_limit_in_all),
+        cmocka_unit_test(what_is_signed_for_again_after_we_forgot_pays_up_to_the_limit),
+        cmocka_unit_test(parts_of_many_pieces_take_no_time),
         cmocka_unit_test(many_connections_at_once_share_one_limit),
         cmocka_unit_test(a_ban_is_for_the_key_on_all_connections),
         cmocka_unit_test(who_takes_everything_twice_pays_in_vain),
@@ -635,6 +856,8 @@ int main(void) {
         cmocka_unit_test(an_allowance_is_for_all_connections),
         cmocka_unit_test(receipts_that_were_owed_when_a_connection_broke_are_given_on_the_next),
         cmocka_unit_test(receipts_that_got_lost_are_given_again),
+        cmocka_unit_test(who_signs_again_in_a_claim_period_is_told_once),
+        cmocka_unit_test(who_signs_again_on_a_connection_is_told_once),
         cmocka_unit_test(a_lost_receipt_is_not_given_again_in_another_claim_period),
         cmocka_unit_test(what_was_signed_for_before_the_turn_is_not_signed_for_after_it),
         cmocka_unit_test(a_carried_piece_is_signed_for_once_on_a_connection),
@@ -643,6 +866,11 @@ int main(void) {
         cmocka_unit_test(many_owed_receipts_are_asked_for_a_few_at_a_time),
         cmocka_unit_test(a_sender_does_not_flood_who_forgot_with_requests),
         cmocka_unit_test(parts_of_pieces_are_not_asked_for),
+        cmocka_unit_test(who_left_before_the_piece_was_whole_is_paid_when_it_comes_back),
+        cmocka_unit_test(who_came_back_before_the_piece_was_whole_is_paid_when_it_is),
+        cmocka_unit_test(who_gave_less_than_another_asks_in_vain_and_once),
+        cmocka_unit_test(what_most_was_served_of_is_asked_for_first_and_sixteen_at_once),
+        cmocka_unit_test(a_key_that_the_book_does_not_know_is_owed_nothing),
         cmocka_unit_test(a_full_book_forgets_what_is_worth_least),
         cmocka_unit_test(a_page_that_is_forgotten_takes_its_tallies_with_it),
         cmocka_unit_test(a_tally_that_is_used_stays),

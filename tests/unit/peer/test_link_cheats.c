@@ -692,6 +692,36 @@ static void a_session_signs_for_served_pieces_once(void **state) {
     assert_lie_is_refused(k, PBTS_LINK_REFUSAL_WRONG_PIECES);
 }
 
+/* Two certificates with one id: the pieces of both in one statement would be good under neither,
+ * and the tracker refuses a statement for one bad piece. */
+static void sessions_of_one_id_are_two(void **state) {
+    for (int what = 0; what < 2; what++) {
+        kit *k = kit_new(32);
+        liar_session s, again;
+        kit_connect(k);
+        kit_transfer(k, 0, 10);
+        pbts_link_sign_all(kit_link(k, 1));
+        kit_settle(k);
+        size_t before = k->ends[0].record_count;
+        kit_serve(k, 10);
+        kit_serve(k, 11);
+        session_begin(k, &s);
+        session_begin(k, &again);
+        if (what == 1) again = (liar_session){ again.signer, s.secret, s.session };
+        if (what == 1) again.session.expires -= 3600;
+        say_session(k, &s, &kit_at(k, 1)->secret, &kit_at(k, 0)->terms.key);
+        say_session_piece(k, &s, 10, kit_epoch(k), &s.secret);
+        say_session(k, &again, &kit_at(k, 1)->secret, &kit_at(k, 0)->terms.key);
+        say_session_piece(k, &again, 11, kit_epoch(k), &again.secret);
+        kit_settle(k); /* each record is good by itself */
+        assert_int_equal(k->ends[0].record_count - before, 2);
+        assert_true(lost_bytes(k) == 0);
+        pbts_secp256k1_signer_free(s.signer);
+        pbts_secp256k1_signer_free(again.signer);
+        kit_free(k);
+    }
+}
+
 /* Each certificate costs us a pairing. */
 static void certificates_that_are_not_used_are_a_flood(void **state) {
     kit *k = with_one_lent(8, 0);
@@ -719,6 +749,30 @@ static void a_batch_is_of_its_pieces(void **state) {
     pbts_receipt_sign(&signature, &receipt, &kit_at(k, 1)->secret);
     kit_lie_receipt(k, &receipt, &signature);
     assert_lie_is_refused(k, PBTS_LINK_REFUSAL_BAD_RECEIPT);
+}
+
+/* It takes a byte of each piece, which makes every piece one that was served, and signs for all in
+ * one batch. The tracker takes batches up to a limit: past it, what was paid is nothing. */
+static void a_batch_that_no_tracker_takes_pays_nothing(void **state) {
+    for (uint32_t over = 0; over < 2; over++) {
+        kit *k = kit_new(2);
+        uint8_t set[KIT_SET_MAX];
+        uint32_t pieces = PBTS_RECEIPT_BATCH_PIECES_MAX + over;
+        kit_replace_torrent(k, PBTS_RECEIPT_BATCH_PIECES_MAX + 4);
+        kit_connect(k);
+        for (uint32_t i = 0; i < pieces; i++) pbts_link_served(kit_link(k, 0), i, 1, k->now);
+        kit_sign(k, PBTS_FORM_BATCH, kit_epoch(k), kit_set(set, 0, pieces - 1),
+                 &kit_at(k, 1)->secret);
+        kit_settle(k);
+        if (over) {
+            kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_MALFORMED);
+            assert_true(lost_bytes(k) == pieces && k->ends[0].record_count == 0);
+        } else {
+            assert_int_equal(k->ends[0].record_count, 1);
+            assert_true(k->ends[0].stored_bytes == (uint64_t)pieces * KIT_PIECE);
+        }
+        kit_free(k);
+    }
 }
 
 int main(void) {
@@ -753,11 +807,13 @@ int main(void) {
         cmocka_unit_test(a_set_of_another_size_ends_the_link),
         cmocka_unit_test(a_form_that_we_do_not_take_ends_the_link),
         cmocka_unit_test(receipts_that_cannot_be_stored_have_a_limit),
+        cmocka_unit_test(a_batch_that_no_tracker_takes_pays_nothing),
         cmocka_unit_test(a_session_needs_its_certificate),
         cmocka_unit_test(a_session_is_one_of_the_forms_we_take),
         cmocka_unit_test(a_session_key_is_a_point),
         cmocka_unit_test(a_session_signs_only_for_its_day),
         cmocka_unit_test(a_session_signs_for_served_pieces_once),
+        cmocka_unit_test(sessions_of_one_id_are_two),
         cmocka_unit_test(certificates_that_are_not_used_are_a_flood),
         cmocka_unit_test(a_batch_is_of_its_pieces),
     };

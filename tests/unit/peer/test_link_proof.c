@@ -471,6 +471,136 @@ static void a_ticket_that_ends_ends_what_needs_it_and_bans_nobody(void **state) 
     }
 }
 
+/* ---- memberships ---- */
+
+typedef enum {
+    FRESH,
+    OLD, /* of two days ago */
+    MEMBER_OF_ANOTHER_KEY,
+    MEMBER_OF_ANOTHER_TRACKER,
+    BELOW_MINIMUM,
+    OVER,
+    TO_COME,
+    ALTERED,
+    MEMBERSHIPS
+} membership_kind;
+
+/* Member 1 has no ticket, but this; whether that is enough. */
+static bool give_membership(kit *k, uint8_t out[static PBTS_MEMBERSHIP_LEN], membership_kind kind,
+                            bool is_outage) {
+    kit_member *member = &k->members[1];
+    pbts_link_terms *judge = &k->members[0].terms;
+    uint64_t now = k->now.unix_s;
+    pbts_membership membership = { .key = member->terms.key,
+                                   .allowance_bytes = 500000,
+                                   .up_bytes = 500,
+                                   .down_bytes = 1000,
+                                   .min_ratio_milli = 500,
+                                   .issued = now - 60,
+                                   .expires = now + 1000 };
+    kit_keep_book(k);
+    judge->is_outage = is_outage;
+    judge->tracker_time_s = now - 5000;
+    if (kind == OLD) membership.issued = now - 48 * 3600;
+    if (kind == MEMBER_OF_ANOTHER_KEY) membership.key = k->members[2].terms.key;
+    if (kind == BELOW_MINIMUM) membership.up_bytes = 499;
+    if (kind == OVER) membership.expires = judge->tracker_time_s;
+    if (kind == TO_COME) membership.issued = now + 301;
+    pbts_membership_sign(&membership, judge->iid,
+                         kind == MEMBER_OF_ANOTHER_TRACKER ? &k->members[2].secret : &k->tracker);
+    if (kind == ALTERED) membership.allowance_bytes++;
+    pbts_writer writer = pbts_writer_over(out, PBTS_MEMBERSHIP_LEN);
+    pbts_membership_encode(&writer, &membership);
+    member->terms.ticket.len = 0;
+    member->terms.membership = pbts_writer_span(&writer);
+    return kind == FRESH || kind == BELOW_MINIMUM || (kind == OLD && is_outage);
+}
+
+static void a_membership_stands_for_a_ticket_while_fresh_or_without_the_tracker(void **state) {
+    for (int kind = FRESH; kind < 2 * MEMBERSHIPS; kind++) {
+        kit *k = kit_new(4);
+        uint8_t bytes[PBTS_MEMBERSHIP_LEN];
+        bool good = give_membership(k, bytes, (membership_kind)(kind / 2), kind % 2 == 1);
+        kit_open(k);
+        kit_hello(k, 0);
+        kit_hello(k, 1);
+        kit_talk(k);
+        if (good) {
+            kit_assert_ready(k);
+            uint64_t left_bytes = kind / 2 == BELOW_MINIMUM ? 0 : 500000; /* it may give */
+            assert_true(kit_stats(k, 0).allowance_left_bytes == left_bytes);
+        } else {
+            kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_NO_TICKET);
+        }
+        kit_free(k);
+    }
+}
+
+static void a_link_lives_on_a_membership_as_long_as_the_outage_and_an_hour(void **state) {
+    kit *k = kit_new(4);
+    uint8_t bytes[PBTS_MEMBERSHIP_LEN];
+    give_membership(k, bytes, OLD, true);
+    k->members[1].terms.ticket_required = false;
+    kit_connect(k);
+    kit_pass(k, 3 * 24 * 3600 * UINT64_C(1000));
+    kit_assert_ready(k);
+    k->members[0].terms.is_outage = false;
+    kit_pass(k, 3601 * 1000);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_NO_TICKET);
+    kit_free(k);
+}
+
+/* The tracker is back and gives one. */
+static void a_ticket_takes_the_place_of_a_membership(void **state) {
+    kit *k = kit_new(4);
+    uint8_t bytes[PBTS_MEMBERSHIP_LEN];
+    give_membership(k, bytes, OLD, true);
+    kit_connect(k);
+    kit_pass(k, 60 * 1000); /* it is of a minute ago */
+    give_ticket(k, GOOD);
+    kit_hello(k, 1);
+    k->members[0].terms.is_outage = false;
+    assert_true(kit_stats(k, 0).allowance_left_bytes == 1000000);
+    kit_pass(k, 1299 * 1000);
+    kit_assert_ready(k);
+    kit_pass(k, 1000);
+    kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_NO_TICKET);
+    kit_free(k);
+}
+
+static void a_ticket_as_old_as_the_membership_takes_its_place_too(void **state) {
+    kit *k = kit_new(4);
+    kit_member *member = &k->members[1];
+    uint8_t bytes[PBTS_MEMBERSHIP_LEN];
+    give_membership(k, bytes, OLD, true);
+    kit_connect(k);
+    member->terms.ticket = kit_ticket(k, member->ticket, &k->tracker, &member->terms.key, 1000000,
+                                      k->now.unix_s - 48 * 3600, k->now.unix_s + 5000);
+    kit_hello(k, 1);
+    k->members[0].terms.is_outage = false;
+    kit_pass(k, 3601 * 1000);
+    kit_assert_ready(k);
+    kit_free(k);
+}
+
+/* Both were shown in the beginning; the tracker went away meanwhile. */
+static void a_membership_takes_the_place_of_a_ticket_that_ends_in_an_outage(void **state) {
+    for (int kind = FRESH; kind < MEMBERSHIPS; kind++) {
+        kit *k = kit_new(4);
+        uint8_t bytes[PBTS_MEMBERSHIP_LEN];
+        bool good = give_membership(k, bytes, (membership_kind)kind, true);
+        give_ticket(k, GOOD); /* for 1000 s */
+        kit_connect(k);
+        kit_pass(k, 1300 * 1000);
+        if (good || kind == TO_COME) {
+            kit_assert_ready(k);
+        } else {
+            kit_assert_refused(k, 0, PBTS_LINK_REFUSAL_NO_TICKET);
+        }
+        kit_free(k);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hello_that_does_not_fit_is_refused_without_a_pairing),
@@ -495,6 +625,11 @@ int main(void) {
         cmocka_unit_test(the_last_hello_before_the_proof_counts),
         cmocka_unit_test(hellos_that_say_nothing_new_are_a_flood_in_the_end),
         cmocka_unit_test(a_ticket_that_ends_ends_what_needs_it_and_bans_nobody),
+        cmocka_unit_test(a_membership_stands_for_a_ticket_while_fresh_or_without_the_tracker),
+        cmocka_unit_test(a_link_lives_on_a_membership_as_long_as_the_outage_and_an_hour),
+        cmocka_unit_test(a_ticket_takes_the_place_of_a_membership),
+        cmocka_unit_test(a_ticket_as_old_as_the_membership_takes_its_place_too),
+        cmocka_unit_test(a_membership_takes_the_place_of_a_ticket_that_ends_in_an_outage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

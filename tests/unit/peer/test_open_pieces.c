@@ -310,8 +310,49 @@ static void every_allocation_can_fail(void **state) {
     }
 }
 
+/* ---- a budget for several ---- */
+
+static void all_together_take_no_more_than_the_budget(void **state) {
+    (void)state;
+    pbts_open_budget budget = { .max_bytes = 5 * PIECE_BYTES + 1 };
+    pbts_open_pieces all[2] = { pieces_new(), pieces_new() };
+    pbts_open_piece *slots[5], *one;
+    for (int i = 0; i < 2; i++) {
+        all[i].budget = &budget;
+        all[i].slot_bytes = PIECE_BYTES;
+    }
+    for (uint32_t i = 0; i < 5; i++) slots[i] = begin(&all[i % 2], i);
+    assert_true(budget.taken_bytes == 5 * PIECE_BYTES);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pbts_open_pieces_begin(&all[i], &one, 40, PIECE_BYTES), PBTS_LIMIT);
+        assert_true(all[i].was_short);
+    }
+    pbts_open_pieces_close(&all[0], slots[2]);
+    assert_int_equal(pbts_open_pieces_begin(&all[1], &one, 40, PIECE_BYTES), PBTS_LIMIT);
+    pbts_open_pieces_free_slot(&all[0], slots[2]); /* the owner has been told */
+    begin(&all[1], 40);
+    pbts_open_pieces_deinit(&all[1]);
+    assert_true(budget.taken_bytes == 2 * PIECE_BYTES);
+    pbts_open_pieces_deinit(&all[0]);
+    assert_true(budget.taken_bytes == 0);
+}
+
+static void one_piece_may_be_begun_whatever_the_budget(void **state) {
+    (void)state;
+    pbts_open_budget budget = { .max_bytes = PIECE_BYTES - 1 };
+    pbts_open_pieces pieces = pieces_new();
+    pbts_open_piece *second;
+    pieces.budget = &budget;
+    pieces.slot_bytes = PIECE_BYTES;
+    begin(&pieces, 3);
+    assert_int_equal(pbts_open_pieces_begin(&pieces, &second, 4, PIECE_BYTES), PBTS_LIMIT);
+    pbts_open_pieces_deinit(&pieces);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_together_take_no_more_than_the_budget),
+        cmocka_unit_test(one_piece_may_be_begun_whatever_the_budget),
         cmocka_unit_test(as_many_pieces_as_slots_can_be_begun),
         cmocka_unit_test(slots_come_and_go_in_any_order),
         cmocka_unit_test(ranges_are_whole_blocks),

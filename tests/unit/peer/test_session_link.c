@@ -141,6 +141,35 @@ static void a_dictionary_that_is_none_is_refused_and_banned(void **state) {
     trio_free(&t);
 }
 
+/* It could never be asked for a receipt, and so never be found not to give any. */
+static void who_takes_no_messages_about_receipts_goes(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    raw *r = raw_with_terms(&t, PBTS_LEGACY_SERVE);
+    raw_peer *peer = raw_open(r);
+    uint8_t hello[PBTS_LINK_HELLO_MAX], bytes[PBTS_LINK_HELLO_MAX + 64];
+    pbts_link *link;
+    const pbts_link_torrent torrent = { .meta = r->content.meta };
+    assert_int_equal(pbts_link_new(&link, &t.c->terms, &torrent, r->now), PBTS_OK);
+    pbts_writer dictionary = pbts_writer_over(hello, sizeof hello);
+    pbts_link_hello(link, &dictionary);
+    pbts_link_free(link);
+    raw_say_handshake(r, peer, PBTS_PEER_FEATURE_EXTENDED);
+    for (int i = 0; i < 2; i++) {
+        pbts_writer body = pbts_writer_over(bytes, sizeof bytes);
+        pbts_write_text(&body, i == 0 ? "d1:md4:pbtsi3ee4:pbts" : "d1:md4:pbtsi0ee4:pbts");
+        pbts_write_bytes(&body, pbts_writer_span(&dictionary));
+        pbts_write_text(&body, "e");
+        pbts_peer_message message = { .type = PBTS_PEER_EXTENDED,
+                                      .extended = { 0, pbts_writer_span(&body) } };
+        assert_int_equal(raw_say_status(r, peer, &message), i == 0 ? PBTS_OK : PBTS_MALFORMED);
+        assert_int_equal(r->closes, i);
+    }
+    raw_free(r);
+    trio_free(&t);
+}
+
 /* Two trackers' users are strangers to each other. */
 static void clients_of_another_tracker_are_served_by_policy(void **state) {
     (void)state;
@@ -159,6 +188,52 @@ static void clients_of_another_tracker_are_served_by_policy(void **state) {
         assert_int_equal(swarm_stats(t.a).unreceipted_bytes, 0);
         trio_free(&t);
     }
+}
+
+static uint32_t connections(const swarm_node *node) {
+    return swarm_stats(node).connections;
+}
+
+/* Somebody without a key says the peer id of another, who comes later: that one is let in. */
+static void a_peer_id_that_is_said_keeps_nobody_away(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    raw *r = raw_with_terms(&t, PBTS_LEGACY_REFUSE);
+    for (int i = 0; i < 3; i++) {
+        raw_peer *peer = raw_open(r);
+        memset(peer->peer_id, 'x', sizeof peer->peer_id);
+        raw_say_handshake(r, peer, PBTS_PEER_FEATURE_EXTENDED);
+        raw_pass(r, 1000);
+        assert_int_equal(r->closes, 0);
+    }
+    for (int i = 0; i < 2; i++) { /* who can prove nothing is the same by what it says */
+        raw_peer *old = raw_open(r);
+        memset(old->peer_id, 'x', sizeof old->peer_id);
+        raw_say_handshake(r, old, 0);
+        assert_int_equal(r->closes, i);
+    }
+    assert_string_equal(r->why, "connected twice");
+    raw_free(r);
+    trio_free(&t);
+}
+
+/* Both dial at once: when both connections are proven one of them goes, the same one for both. */
+static void two_connections_with_one_key_become_one(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    join(t.a);
+    join(t.c);
+    t.a->up_bytes_per_s = 300000;
+    connect(t.c, t.a);
+    connect(t.a, t.c);
+    swarm_run_ms(t.world, 2000);
+    assert_int_equal(connections(t.a), 1);
+    assert_int_equal(connections(t.c), 1);
+    swarm_run_ms(t.world, 30000);
+    assert_int_equal(t.c->finished, 1);
+    trio_free(&t);
 }
 
 /* ---- whole pieces ---- */
@@ -224,6 +299,47 @@ static void a_piece_is_taken_over_from_one_who_is_far_too_slow(void **state) {
     trio_free(&t);
 }
 
+/* The receiver loses what it has, after it signed for it: in this claim period the same sender
+ * lends it no more than its limit. Another one that comes, at once or late, serves the rest. */
+static void who_lends_no_more_is_taken_over_from(void **state) {
+    (void)state;
+    static const uint64_t ALONE_MS[] = { 0, 90000 };
+    enum { LIMIT = 4 * PIECE };
+    for (int late = 0; late < 2; late++) {
+        trio t;
+        trio_init(&t);
+        t.a->terms.exposure_max_bytes = LIMIT;
+        t.a->up_bytes_per_s = t.b->up_bytes_per_s = 300000;
+        join(t.a);
+        join(t.b);
+        join(t.c);
+        connect(t.c, t.a);
+        swarm_run_ms(t.world, 20000);
+        assert_true(t.c->finished == 1 && t.c->repeats == 0);
+        assert_true(served(t.world, t.a, t.c) == FILES[0]);
+        swarm_leave(t.c);
+        memset(t.c->have, 0, pbts_piece_set_len(PIECES));
+        join(t.c);
+        connect(t.c, t.a);
+        if (!late) connect(t.c, t.b);
+        swarm_run_ms(t.world, ALONE_MS[late]);
+        if (late) {
+            assert_int_equal(t.c->finished, 1); /* of the first time */
+            assert_int_equal(t.c->repeats, 1);
+            connect(t.c, t.b);
+        }
+        swarm_run_ms(t.world, 60000);
+        assert_int_equal(t.c->finished, 2);
+        assert_int_equal(t.c->repeats, 1);
+        uint64_t again = served(t.world, t.a, t.c) - FILES[0];
+        assert_true(again > 0 && again <= LIMIT);
+        assert_true(served(t.world, t.b, t.c) >= FILES[0] - LIMIT);
+        assert_int_equal(t.a->refused + t.b->refused + t.c->refused, 0); /* nobody cheated */
+        assert_int_equal(swarm_stats(t.b).unreceipted_bytes, 0);
+        trio_free(&t);
+    }
+}
+
 /* ---- cheats, and ends ---- */
 
 static void who_gives_no_receipt_gets_one_piece_and_is_banned(void **state) {
@@ -243,14 +359,16 @@ static void who_gives_no_receipt_gets_one_piece_and_is_banned(void **state) {
     trio_free(&t);
 }
 
-/* The receiver goes at any time. Receipts that came and were not checked yet are then, and count.
- */
+/* The receiver, which signs for every piece, goes at any time. Receipts that came and were not
+ * checked yet are then, and count. */
 static void receipts_are_stored_after_the_connection_is_over(void **state) {
     (void)state;
     uint32_t late = 0;
-    for (uint64_t ms = 20; ms < 80; ms += 3) {
+    for (uint64_t ms = 600; ms < 1800; ms += 60) {
         trio t;
         trio_init(&t);
+        t.a->up_bytes_per_s = 1000000; /* no more than it lends, or it would check them at once */
+        t.c->terms.schedule = PBTS_SCHEDULE_PAPER;
         join(t.a);
         join(t.c);
         connect(t.c, t.a);
@@ -291,6 +409,49 @@ static void debts_are_paid_on_the_next_connection(void **state) {
     trio_free(&t);
 }
 
+/* One gives three quarters of a piece and goes; another gives the rest. The first is paid for it:
+ * when it comes back, or at once when it is back already and gives nothing any more. */
+static void who_gave_most_of_a_piece_and_left_is_paid(void **state) {
+    (void)state;
+    for (int early = 0; early < 2; early++) {
+        trio t;
+        trio_init(&t);
+        join(t.a);
+        join(t.b);
+        join(t.c);
+        t.a->up_bytes_per_s = 20000;
+        connect(t.c, t.a);
+        uint32_t piece = PIECES, *of_a = t.world->served[t.a->index][t.c->index];
+        while (piece == PIECES) {
+            swarm_run_ms(t.world, 100);
+            for (piece = 0; piece < PIECES; piece++) {
+                if (of_a[piece] >= 3 * 16384 && of_a[piece] < PIECE) break;
+            }
+        }
+        swarm_run_ms(t.world, 50);
+        swarm_cut(t.world, (uint32_t)t.c->conns[1].wire);
+        if (early) {
+            t.a->manner = SWARM_STALLS;
+            t.a->blocks_sent = 20; /* it is there, and gives no more */
+            connect(t.c, t.a);
+            swarm_run_ms(t.world, 1000);
+        }
+        connect(t.c, t.b);
+        swarm_run_ms(t.world, 9000);
+        assert_int_equal(t.c->finished, 1);
+        assert_true(of_a[piece] < PIECE);
+        assert_false(t.world->credited[t.b->index][t.c->index][piece]);
+        if (!early) {
+            assert_false(t.world->credited[t.a->index][t.c->index][piece]);
+            connect(t.c, t.a);
+        }
+        swarm_run_ms(t.world, 5000);
+        assert_true(t.world->credited[t.a->index][t.c->index][piece]);
+        assert_int_equal(t.a->refused + t.b->refused + t.c->refused, 0);
+        trio_free(&t);
+    }
+}
+
 static void stopping_signs_for_everything(void **state) {
     (void)state;
     trio t;
@@ -312,6 +473,39 @@ static void stopping_signs_for_everything(void **state) {
         pieces++;
     }
     assert_true(pieces > 2);
+    trio_free(&t);
+}
+
+/* Pieces that `to` has whole from `from` and that no receipt at `from` names. */
+static uint32_t unpaid(const trio *t, const swarm_node *from, const swarm_node *to) {
+    const uint8_t *have = pbts_session_have(to->session).data;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < PIECES; i++) {
+        count += pbts_piece_set_has(have, i) && !t->world->credited[from->index][to->index][i];
+    }
+    return count;
+}
+
+static void who_stops_serving_asks_for_what_is_owed(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    join(t.a);
+    join(t.c);
+    t.a->up_bytes_per_s = 300000;
+    connect(t.c, t.a);
+    for (int i = 0; i < 300 && unpaid(&t, t.a, t.c) < 2; i++) swarm_run_ms(t.world, 10);
+    assert_true(unpaid(&t, t.a, t.c) >= 2);
+    assert_true(pbts_session_is_owed(t.a->session));
+    pbts_session_stop(t.a->session, swarm_now(t.world));
+    swarm_drain(t.a);
+    swarm_run_ms(t.world, 200); /* long before anybody signs or asks by himself */
+    assert_false(pbts_session_is_owed(t.a->session));
+    assert_int_equal(unpaid(&t, t.a, t.c), 0);
+    uint64_t before = served(t.world, t.a, t.c);
+    swarm_run_ms(t.world, 3000);
+    assert_true(served(t.world, t.a, t.c) == before);
+    assert_int_equal(t.a->refused + t.c->refused, 0);
     trio_free(&t);
 }
 
@@ -351,16 +545,22 @@ static void a_new_ticket_is_told_to_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peers_without_receipts_are_served_by_policy),
+        cmocka_unit_test(a_peer_id_that_is_said_keeps_nobody_away),
+        cmocka_unit_test(two_connections_with_one_key_become_one),
+        cmocka_unit_test(who_takes_no_messages_about_receipts_goes),
         cmocka_unit_test(who_may_still_give_receipts_waits),
         cmocka_unit_test(a_dictionary_that_is_none_is_refused_and_banned),
         cmocka_unit_test(clients_of_another_tracker_are_served_by_policy),
         cmocka_unit_test(between_peers_with_receipts_blocks_are_large_and_pieces_whole),
         cmocka_unit_test(a_piece_is_taken_over_from_one_who_stalls),
         cmocka_unit_test(a_piece_is_taken_over_from_one_who_is_far_too_slow),
+        cmocka_unit_test(who_lends_no_more_is_taken_over_from),
         cmocka_unit_test(who_gives_no_receipt_gets_one_piece_and_is_banned),
         cmocka_unit_test(receipts_are_stored_after_the_connection_is_over),
         cmocka_unit_test(debts_are_paid_on_the_next_connection),
+        cmocka_unit_test(who_gave_most_of_a_piece_and_left_is_paid),
         cmocka_unit_test(stopping_signs_for_everything),
+        cmocka_unit_test(who_stops_serving_asks_for_what_is_owed),
         cmocka_unit_test(who_owes_is_not_parted_from),
         cmocka_unit_test(a_new_ticket_is_told_to_all),
     };

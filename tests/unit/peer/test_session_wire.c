@@ -554,11 +554,11 @@ static void a_choked_newcomer_may_have_the_pieces_it_is_told_of(void **state) {
     raw_free(r);
 }
 
-/* Of a hybrid torrent a v1 client asks for the whole piece, though the file ends before. */
-static void the_padding_of_a_hybrid_torrent_is_zeros(void **state) {
-    (void)state;
+/* Of a hybrid torrent a v1 client asks for the whole piece, though the file ends before, and of a
+ * v2 torrent libtorrent does. */
+static void padding_is_zeros(pbts_torrent_version version) {
     static const uint64_t files[] = { RAW_PIECE + 20000, 100 };
-    raw *r = raw_new_of(PBTS_TORRENT_HYBRID, files, 2);
+    raw *r = raw_new_of(version, files, 2);
     raw_have(r, 0, 3);
     raw_start(r);
     raw_peer *peer = meet_leecher(r, false);
@@ -574,6 +574,12 @@ static void the_padding_of_a_hybrid_torrent_is_zeros(void **state) {
     assert_int_equal(peer->pad_bytes, 3 * RAW_BLOCK - 20000);
     assert_int_equal(raw_count(r, peer, PBTS_PEER_PIECE), 2);
     raw_free(r);
+}
+
+static void the_padding_of_aligned_torrents_is_zeros(void **state) {
+    (void)state;
+    padding_is_zeros(PBTS_TORRENT_HYBRID);
+    padding_is_zeros(PBTS_TORRENT_V2);
 }
 
 static void no_block_is_given_above_what_the_owner_allows(void **state) {
@@ -595,8 +601,32 @@ static void no_block_is_given_above_what_the_owner_allows(void **state) {
     raw_free(r);
 }
 
+/* A slot becomes free: who has waited longest gets it, whatever its number. */
+static void who_waited_longest_is_unchoked_first(void **state) {
+    (void)state;
+    raw *r = raw_new();
+    raw_have(r, 0, 9);
+    r->config.unchoked_max = 1;
+    raw_start(r);
+    raw_peer *first = raw_meet(r, false), *served = raw_meet(r, false);
+    raw_say_type(r, served, PBTS_PEER_INTERESTED);
+    raw_peer *early = raw_meet(r, false);
+    raw_say_type(r, early, PBTS_PEER_INTERESTED);
+    raw_pass(r, 500);
+    raw_close(r, first);
+    raw_peer *late = raw_meet(r, false); /* with the number of the first */
+    raw_say_type(r, late, PBTS_PEER_INTERESTED);
+    assert_true(late->conn < early->conn);
+    assert_int_equal(raw_count(r, served, PBTS_PEER_UNCHOKE), 1);
+    raw_close(r, served);
+    assert_int_equal(raw_count(r, early, PBTS_PEER_UNCHOKE), 1);
+    assert_int_equal(raw_count(r, late, PBTS_PEER_UNCHOKE), 0);
+    raw_free(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_waited_longest_is_unchoked_first),
         cmocka_unit_test(the_handshake_is_answered_when_the_infohash_is_there),
         cmocka_unit_test(an_outgoing_connection_begins_with_ours),
         cmocka_unit_test(what_is_no_handshake_of_this_torrent_is_closed),
@@ -621,7 +651,7 @@ int main(void) {
         cmocka_unit_test(a_cancelled_request_is_rejected_and_not_given),
         cmocka_unit_test(what_a_choked_peer_asked_for_is_rejected),
         cmocka_unit_test(a_choked_newcomer_may_have_the_pieces_it_is_told_of),
-        cmocka_unit_test(the_padding_of_a_hybrid_torrent_is_zeros),
+        cmocka_unit_test(the_padding_of_aligned_torrents_is_zeros),
         cmocka_unit_test(no_block_is_given_above_what_the_owner_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

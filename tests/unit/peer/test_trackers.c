@@ -102,7 +102,8 @@ static void a_tracker_that_fails_is_left_alone_twice_as_long_each_time(void **st
     pbts_trackers_answered(trackers, &t, 10, 0, at(now));
     t = turn(trackers, now + 10000, PBTS_EVENT_NONE); /* then it begins anew */
     pbts_trackers_failed(trackers, &t, 0, at(now));
-    assert_in_range(pbts_trackers_deadline_ms(trackers) - now, 5000, 6250);
+    wait = PBTS_TRACKER_RETRY_FIRST_S * 1000;
+    assert_in_range(pbts_trackers_deadline_ms(trackers) - now, wait, wait + wait / 4);
     pbts_trackers_free(trackers);
 }
 
@@ -142,6 +143,49 @@ static void the_next_tier_is_asked_when_none_of_this_one_answers(void **state) {
     pbts_trackers_free(trackers);
 }
 
+static void a_silent_tracker_holds_up_the_next_for_seconds_only(void **state) {
+    static const char *const URLS[] = { "udp://a:1", "udp://b:1", "udp://c:1" };
+    static const uint32_t TIERS[] = { 0, 1, 2 };
+    enum { PATIENCE = PBTS_TRACKER_PATIENCE_MS };
+    (void)state;
+    pbts_trackers *trackers = with(URLS, TIERS, 3, 1);
+    pbts_tracker_turn a = turn(trackers, 100, PBTS_EVENT_STARTED);
+    assert_quiet_until(trackers, 100 + PATIENCE - 1, 100 + PATIENCE);
+    pbts_tracker_turn b = turn(trackers, 100 + PATIENCE, PBTS_EVENT_STARTED);
+    assert_int_equal(b.id, 1);
+    assert_quiet_until(trackers, 100 + PATIENCE, 100 + 2 * PATIENCE);
+    pbts_trackers_answered(trackers, &b, 1800, 0, at(7000));
+    assert_quiet_until(trackers, 7000, 1807000);
+    /* That it failed in the end is no reason to ask anybody again. */
+    pbts_trackers_failed(trackers, &a, 0, at(35000));
+    assert_quiet_until(trackers, 35000, 1807000);
+    a = turn(trackers, 1807000, PBTS_EVENT_STARTED);
+    assert_int_equal(a.id, 0);
+    pbts_trackers_free(trackers);
+}
+
+static void a_silent_tracker_may_still_answer_and_counts_us_then(void **state) {
+    static const char *const URLS[] = { "udp://a:1", "udp://b:1" };
+    static const uint32_t TIERS[] = { 0, 1 };
+    (void)state;
+    pbts_trackers *trackers = with(URLS, TIERS, 2, 1);
+    pbts_tracker_turn a = turn(trackers, 0, PBTS_EVENT_STARTED);
+    pbts_tracker_turn b = turn(trackers, PBTS_TRACKER_PATIENCE_MS, PBTS_EVENT_STARTED);
+    /* All are being asked: there is nobody else. */
+    assert_quiet_until(trackers, 20000, UINT64_MAX);
+    pbts_trackers_answered(trackers, &a, 100, 0, at(20000));
+    pbts_trackers_failed(trackers, &b, 0, at(21000));
+    assert_quiet_until(trackers, 21000, 120000);
+    assert_int_equal(turn(trackers, 120000, PBTS_EVENT_NONE).id, 0);
+    b = turn(trackers, 120000 + PBTS_TRACKER_PATIENCE_MS, PBTS_EVENT_STARTED);
+    pbts_trackers_stop(trackers, at(130000));
+    assert_int_equal(turn(trackers, 130000, PBTS_EVENT_STOPPED).id, 0);
+    assert_quiet_until(trackers, 130000, UINT64_MAX);
+    pbts_trackers_answered(trackers, &b, 100, 0, at(130001)); /* it counted us after all */
+    assert_int_equal(turn(trackers, 130001, PBTS_EVENT_STOPPED).id, 1);
+    pbts_trackers_free(trackers);
+}
+
 static void within_a_tier_the_order_is_random_and_who_answers_moves_to_the_front(void **state) {
     static const char *const URLS[] = { "http://a/", "http://b/", "http://c/" };
     (void)state;
@@ -174,6 +218,29 @@ static void a_hurry_waits_for_the_shortest_interval(void **state) {
     pbts_trackers_free(trackers);
 }
 
+static void a_recheck_does_not_wait_for_the_shortest_interval(void **state) {
+    (void)state;
+    uint64_t due[2];
+    for (uint64_t seed = 0; seed < 2; seed++) {
+        static const char *const URLS[] = { "http://a/announce" };
+        pbts_trackers *trackers = with(URLS, NULL, 1, seed);
+        pbts_tracker_turn t = turn(trackers, 0, PBTS_EVENT_STARTED);
+        pbts_trackers_answered(trackers, &t, 1800, 900, at(1000));
+        pbts_trackers_recheck(trackers, at(2000));
+        due[seed] = pbts_trackers_deadline_ms(trackers);
+        assert_in_range(due[seed], 2000, 2000 + PBTS_TRACKER_RECHECK_MS - 1);
+        pbts_trackers_recheck(trackers, at(2000 + PBTS_TRACKER_RECHECK_MS)); /* never later */
+        assert_true(pbts_trackers_deadline_ms(trackers) == due[seed]);
+        t = turn(trackers, due[seed], PBTS_EVENT_NONE);
+        pbts_trackers_failed(trackers, &t, 0,
+                             at(due[seed])); /* from here on as after any failure */
+        pbts_trackers_recheck(trackers, at(due[seed]));
+        assert_in_range(pbts_trackers_deadline_ms(trackers), due[seed] + 2000, due[seed] + 2500);
+        pbts_trackers_free(trackers);
+    }
+    assert_true(due[0] != due[1]);
+}
+
 static void stopped_goes_once_to_each_tracker_that_counts_us(void **state) {
     static const char *const URLS[] = { "http://a/", "http://b/", "http://c/" };
     static const uint32_t TIERS[] = { 0, 1, 2 };
@@ -204,6 +271,20 @@ static void a_start_that_is_answered_after_the_stop_is_taken_back(void **state) 
     (void)turn(trackers, 2, PBTS_EVENT_STOPPED);
     assert_quiet_until(trackers, 3, UINT64_MAX);
     pbts_trackers_free(trackers);
+}
+
+static void trackers_of_another_are_added_in_their_tiers(void **state) {
+    static const char *const URLS[] = { "http://c/", "http://a/", "http://b/" };
+    static const uint32_t TIERS[] = { 7, 2, 4 };
+    (void)state;
+    pbts_trackers *from = with(URLS, TIERS, 3, 1), *to = with(&URLS[2], &TIERS[2], 1, 1);
+    assert_int_equal(pbts_trackers_add_all(to, from), PBTS_OK);
+    assert_int_equal(pbts_trackers_count(to), 3);
+    assert_true(pbts_span_is(pbts_trackers_url(to, 0), "http://a/"));
+    assert_true(pbts_span_is(pbts_trackers_url(to, 1), "http://b/"));
+    assert_true(pbts_span_is(pbts_trackers_url(to, 2), "http://c/"));
+    pbts_trackers_free(from);
+    pbts_trackers_free(to);
 }
 
 static void bad_urls_are_refused_and_others_have_a_limit(void **state) {
@@ -288,10 +369,14 @@ int main(void) {
         cmocka_unit_test(a_tracker_that_fails_is_left_alone_twice_as_long_each_time),
         cmocka_unit_test(a_tracker_may_say_when_to_come_back_or_never),
         cmocka_unit_test(the_next_tier_is_asked_when_none_of_this_one_answers),
+        cmocka_unit_test(a_silent_tracker_holds_up_the_next_for_seconds_only),
+        cmocka_unit_test(a_silent_tracker_may_still_answer_and_counts_us_then),
         cmocka_unit_test(within_a_tier_the_order_is_random_and_who_answers_moves_to_the_front),
         cmocka_unit_test(a_hurry_waits_for_the_shortest_interval),
+        cmocka_unit_test(a_recheck_does_not_wait_for_the_shortest_interval),
         cmocka_unit_test(stopped_goes_once_to_each_tracker_that_counts_us),
         cmocka_unit_test(a_start_that_is_answered_after_the_stop_is_taken_back),
+        cmocka_unit_test(trackers_of_another_are_added_in_their_tiers),
         cmocka_unit_test(bad_urls_are_refused_and_others_have_a_limit),
         cmocka_unit_test(without_trackers_nothing_is_due),
         cmocka_unit_test(a_torrent_names_one_tracker_or_tiers),

@@ -122,6 +122,8 @@ static void two_programs_have_a_journal_each_and_the_next_one_has_both(void **st
     add(first, 1);
     add(second, 2);
     add(second, 3);
+    pbts_span why = pbts_span_text("UNKNOWN_RECEIVER"); /* it may register yet */
+    assert_int_equal(journal_file_settle(second, 2, PBTS_OUTCOME_REFUSED, 0, why), 0);
     path_in(path, folder, NAME ".1.journal");
     assert_string_equal(journal_file_path(second), path);
     journal_file *third = open_in(folder); /* nobody is gone yet */

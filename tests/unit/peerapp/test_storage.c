@@ -251,6 +251,72 @@ static void no_link_is_written_through(void **state) {
     }
 }
 
+/* Its files would be believed at the next start: what was added, receipts, who the tracker is. */
+static void the_state_folder_is_kept_out(void **state) {
+    (void)state;
+    static const char *const STATES[] = { "content", "content/b", "content/b/c", "elsewhere" };
+    for (size_t i = 0; i < sizeof STATES / sizeof STATES[0]; i++) {
+        world w = world_new(PBTS_TORRENT_V1);
+        char path[600], made[600];
+        uint8_t bytes[16384];
+        storage *s;
+        for (const char *slash = STATES[i]; slash != NULL; slash = strchr(slash + 1, '/')) {
+            const char *end = strchr(slash + 1, '/');
+            int len = end == NULL ? (int)strlen(STATES[i]) : (int)(end - STATES[i]);
+            (void)snprintf(path, sizeof path, "%s/%.*s", w.folder, len, STATES[i]);
+            assert_int_equal(mkdir(path, 0700), 0);
+        }
+        assert_int_equal(storage_open_new(&s, w.meta, w.folder), 0);
+        assert_int_equal(storage_keep_out(s, path), i == 0 ? EBUSY : 0);
+        size_t len = expected_piece(bytes, w.meta, 2); /* of b/c/d.bin alone */
+        int error = storage_write(s, (pbts_span){ bytes, len }, pbts_piece_offset(w.meta, 2));
+        bool is_kept_out = i == 1 || i == 2;
+        if (i > 0) assert_int_equal(error, is_kept_out ? EBUSY : 0);
+        if (is_kept_out) assert_non_null(strstr(storage_problem(s, STORAGE_DISK), "--dir"));
+        (void)snprintf(made, sizeof made, "%s/content/b/c/d.bin", w.folder);
+        if (i > 0) assert_int_equal(access(made, F_OK), is_kept_out ? -1 : 0);
+        storage_close(s);
+        world_free(&w);
+    }
+}
+
+/* Where downloads go into the state folder itself, a torrent may be called as a folder in it. */
+static void no_torrent_goes_beside_our_own_files(void **state) {
+    (void)state;
+    world w = world_new(PBTS_TORRENT_V1);
+    storage *s;
+    assert_int_equal(storage_open_new(&s, w.meta, w.folder), 0);
+    assert_int_equal(storage_keep_out(s, w.folder), EBUSY);
+    storage_close(s);
+    world_free(&w);
+}
+
+/* A torrent may be called as the key is that lies beside it. */
+static void a_file_that_is_kept_out_is_not_touched(void **state) {
+    (void)state;
+    world w = world_new(PBTS_TORRENT_V1);
+    char path[400], link_path[400];
+    uint8_t bytes[16384];
+    storage *s;
+    bool found;
+    (void)snprintf(path, sizeof path, "%s/content", w.folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/my.key", w.folder);
+    (void)snprintf(link_path, sizeof link_path, "%s/content/a.bin", w.folder);
+    file_put(path, pbts_span_text("secret"));
+    assert_int_equal(link(path, link_path), 0); /* another name of the same file */
+    assert_int_equal(storage_open_new(&s, w.meta, w.folder), 0);
+    assert_int_equal(storage_keep_out(s, "/nowhere/at/all"), 0);
+    assert_int_equal(storage_keep_out(s, path), 0);
+    assert_int_equal(storage_prepare(s, &found), EBUSY);
+    size_t len = expected_piece(bytes, w.meta, 0);
+    assert_int_equal(storage_write(s, (pbts_span){ bytes, len }, 0), EBUSY);
+    assert_int_equal(storage_read(s, STORAGE_LOOP, bytes, 0, 6), EBUSY);
+    storage_close(s);
+    assert_true(file_is(path, "secret"));
+    world_free(&w);
+}
+
 static void a_longer_file_or_another_thing_of_that_name_is_left_alone(void **state) {
     (void)state;
     world w = world_new(PBTS_TORRENT_V1);
@@ -384,6 +450,9 @@ int main(void) {
         cmocka_unit_test(sending_gives_the_same_bytes_as_reading),
         cmocka_unit_test(a_full_socket_says_how_much_went),
         cmocka_unit_test(no_link_is_written_through),
+        cmocka_unit_test(the_state_folder_is_kept_out),
+        cmocka_unit_test(no_torrent_goes_beside_our_own_files),
+        cmocka_unit_test(a_file_that_is_kept_out_is_not_touched),
         cmocka_unit_test(a_longer_file_or_another_thing_of_that_name_is_left_alone),
         cmocka_unit_test(an_unfinished_file_is_found_and_lengthened),
         cmocka_unit_test(more_files_than_may_be_open_work),

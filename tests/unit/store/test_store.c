@@ -280,7 +280,7 @@ static void a_file_that_is_no_store_or_cut_short_is_corrupt(void **state) {
 }
 
 static void a_store_of_another_version_is_corrupt(void **state) {
-    static const uint8_t STAMPS[][4] = { { 0, 0, 0, 2 }, { 0, 0, 0, 0 }, { 1, 0, 0, 1 } };
+    static const uint8_t STAMPS[][4] = { { 0, 0, 0, 3 }, { 0, 0, 0, 0 }, { 1, 0, 0, 1 } };
     temp_store temp;
     temp_store_init(&temp, MIB);
     pbts_span key = text_span("store/version");
@@ -450,6 +450,47 @@ static void random_operations_agree_with_a_sorted_array(void **state) {
     temp_store_deinit(&temp);
 }
 
+/* LMDB writes a commit's last page through a descriptor of its own: the one that is O_DSYNC. */
+static int meta_descriptor(const char *directory) {
+    char want[300], link[64], path[300];
+    (void)snprintf(want, sizeof want, "%s/data.mdb", directory);
+    for (int fd = 3; fd < 256; fd++) {
+        (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link, path, sizeof path - 1);
+        if (len < 0) continue;
+        path[len] = 0;
+        if (strcmp(path, want) == 0 && (fcntl(fd, F_GETFL) & O_DSYNC) != 0) return fd;
+    }
+    return -1;
+}
+
+static void a_store_whose_last_write_failed_is_lost_until_it_is_opened_again(void **state) {
+    (void)state;
+    temp_store temp;
+    pbts_txn *txn;
+    temp_store_init(&temp, MIB);
+    txn = txn_of(temp.store, true);
+    put_text(txn, PBTS_TABLE_META, "before", "1");
+    assert_int_equal(pbts_txn_commit(txn), PBTS_OK);
+    assert_false(pbts_store_is_lost(temp.store));
+    int meta = meta_descriptor(temp.directory), broken = open("/dev/null", O_RDONLY);
+    assert_true(meta >= 0 && broken >= 0);
+    txn = txn_of(temp.store, true);
+    put_text(txn, PBTS_TABLE_META, "then", "2");
+    assert_int_equal(dup2(broken, meta), meta);
+    assert_int_equal(pbts_txn_commit(txn), PBTS_IO);
+    (void)close(broken);
+    assert_true(pbts_store_is_lost(temp.store));
+    assert_int_equal(pbts_txn_begin(&txn, temp.store, false), PBTS_IO);
+    temp_store_reopen(&temp, MIB);
+    assert_false(pbts_store_is_lost(temp.store));
+    txn = txn_of(temp.store, false);
+    expect_text(txn, PBTS_TABLE_META, "before", "1");
+    expect_text(txn, PBTS_TABLE_META, "then", NULL);
+    pbts_txn_abort(txn);
+    temp_store_deinit(&temp);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_committed_is_there_after_a_reopen),
@@ -466,6 +507,7 @@ int main(void) {
         cmocka_unit_test(a_store_of_another_version_is_corrupt),
         cmocka_unit_test(a_read_only_store_reads_and_refuses_to_write),
         cmocka_unit_test(random_operations_agree_with_a_sorted_array),
+        cmocka_unit_test(a_store_whose_last_write_failed_is_lost_until_it_is_opened_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,6 +148,7 @@ static void the_optional_fields_are_written_when_given(void **state) {
                                      .single_file = true,
                                      .announce = pbts_span_text("http://t/announce"),
                                      .comment = pbts_span_text("words"),
+                                     .source = pbts_span_text("one tracker"),
                                      .created_at = 1700000000 };
     pbts_torrent_builder *builder;
     pbts_span bytes, text;
@@ -162,7 +163,52 @@ static void the_optional_fields_are_written_when_given(void **state) {
     assert_true(pbts_span_is(text, "http://t/announce"));
     assert_true(pbts_bdict_find_string(&root, "comment", &text) && pbts_span_is(text, "words"));
     assert_true(pbts_bdict_find_uint(&root, "creation date", &when) && when == 1700000000);
+    pbts_metainfo *meta;
+    assert_int_equal(parse_copy(&meta, NULL, bytes), PBTS_OK);
+    assert_true(pbts_span_is(pbts_metainfo_source(meta), "one tracker"));
+    pbts_metainfo_free(meta);
     pbts_torrent_builder_free(builder);
+}
+
+/* It is inside info, so the same file has another infohash at each tracker. */
+static void sources_keep_infohashes_apart(void **state) {
+    static const char *const SOURCES[] = { "", "one", "two" };
+    uint8_t infohashes[3][PBTS_INFOHASH_LEN];
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        pbts_torrent_options options = { .version = PBTS_TORRENT_V1,
+                                         .piece_length = 16384,
+                                         .name = pbts_span_text("f"),
+                                         .single_file = true,
+                                         .source = pbts_span_text(SOURCES[i]) };
+        pbts_torrent_builder *builder;
+        pbts_metainfo *meta;
+        pbts_span bytes;
+        assert_int_equal(pbts_torrent_builder_new(&builder, pbts_mem_system(), &options), PBTS_OK);
+        assert_int_equal(pbts_torrent_builder_begin_file(builder, options.name, 1), PBTS_OK);
+        assert_int_equal(pbts_torrent_builder_add(builder, pbts_span_text("x")), PBTS_OK);
+        assert_int_equal(pbts_torrent_builder_finish(builder, &bytes), PBTS_OK);
+        assert_int_equal(parse_copy(&meta, NULL, bytes), PBTS_OK);
+        assert_true(pbts_span_is(pbts_metainfo_source(meta), SOURCES[i]));
+        memcpy(infohashes[i], pbts_metainfo_infohash(meta), PBTS_INFOHASH_LEN);
+        pbts_metainfo_free(meta);
+        pbts_torrent_builder_free(builder);
+    }
+    assert_memory_not_equal(infohashes[0], infohashes[1], PBTS_INFOHASH_LEN);
+    assert_memory_not_equal(infohashes[1], infohashes[2], PBTS_INFOHASH_LEN);
+}
+
+static void a_source_has_a_limit(void **state) {
+    static uint8_t text[PBTS_TORRENT_SOURCE_MAX + 1];
+    pbts_torrent_options options = { .piece_length = 16384,
+                                     .name = pbts_span_text("f"),
+                                     .source = { text, PBTS_TORRENT_SOURCE_MAX } };
+    pbts_torrent_builder *builder;
+    (void)state;
+    assert_int_equal(pbts_torrent_builder_new(&builder, pbts_mem_system(), &options), PBTS_OK);
+    pbts_torrent_builder_free(builder);
+    options.source.len++;
+    assert_int_equal(pbts_torrent_builder_new(&builder, pbts_mem_system(), &options), PBTS_LIMIT);
 }
 
 static void bad_options_are_refused(void **state) {
@@ -313,6 +359,8 @@ int main(void) {
         cmocka_unit_test(v1_pieces_are_the_hashes_of_the_joined_files),
         cmocka_unit_test(what_is_built_is_private_and_reads_back),
         cmocka_unit_test(the_optional_fields_are_written_when_given),
+        cmocka_unit_test(sources_keep_infohashes_apart),
+        cmocka_unit_test(a_source_has_a_limit),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(files_come_in_the_order_of_the_tree_with_honest_paths),
         cmocka_unit_test(a_path_is_as_deep_as_the_parser_takes_and_no_deeper),

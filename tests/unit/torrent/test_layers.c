@@ -169,6 +169,52 @@ static void what_is_not_in_the_tree_is_not_found(void **state) {
     pbts_metainfo_free(meta);
 }
 
+/* A request of 53 bytes, from anybody: how much is hashed for it has an end. */
+static void layers_in_between_are_given_in_small_parts(void **state) {
+    (void)state;
+    enum { PIECES = 16385, PART = 1 << 20 }; /* a tree of 2^15: 15 layers below its root */
+    static uint8_t buffer[PBTS_LAYER_BYTES_MAX], zeros[PART];
+    const pbts_torrent_options options = { .version = PBTS_TORRENT_V2,
+                                           .piece_length = PIECE,
+                                           .name = pbts_span_text("t") };
+    const uint64_t len = (uint64_t)PIECES * PIECE;
+    pbts_torrent_builder *builder;
+    pbts_metainfo *meta;
+    pbts_layer_server *server;
+    pbts_layers *layers;
+    pbts_layer_range range;
+    pbts_span bytes;
+    assert_int_equal(pbts_torrent_builder_new(&builder, pbts_mem_system(), &options), PBTS_OK);
+    assert_int_equal(pbts_torrent_builder_begin_file(builder, pbts_span_text("0"), len), PBTS_OK);
+    for (uint64_t at = 0; at < len; at += PART) {
+        size_t part = len - at < PART ? (size_t)(len - at) : PART;
+        assert_int_equal(pbts_torrent_builder_add(builder, (pbts_span){ zeros, part }), PBTS_OK);
+    }
+    assert_int_equal(pbts_torrent_builder_finish(builder, &bytes), PBTS_OK);
+    assert_int_equal(pbts_metainfo_parse(&meta, NULL, pbts_mem_system(), bytes), PBTS_OK);
+    pbts_torrent_builder_free(builder);
+    assert_int_equal(pbts_layer_server_new(&server, pbts_mem_system(), meta), PBTS_OK);
+    assert_int_equal(pbts_layers_new(&layers, pbts_mem_system(), pbts_metainfo_info_raw(meta)),
+                     PBTS_OK);
+    assert_true(pbts_layers_next(layers, &range)); /* for the root */
+    static const struct {
+        uint32_t level, length;
+        pbts_status status;
+    } cases[] = { { 0, 512, PBTS_OK }, { 4, 512, PBTS_OK }, { 5, 512, PBTS_NOT_FOUND },
+                  { 5, 256, PBTS_OK }, { 8, 32, PBTS_OK },  { 8, 64, PBTS_NOT_FOUND },
+                  { 9, 64, PBTS_OK },  { 14, 2, PBTS_OK } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pbts_writer writer = pbts_writer_over(buffer, sizeof buffer);
+        range.base_layer = cases[i].level;
+        range.length = cases[i].length;
+        range.index = range.proof_layers = 0;
+        assert_int_equal(pbts_layer_server_read(server, &writer, &range), cases[i].status);
+    }
+    pbts_layer_server_free(server);
+    pbts_layers_free(layers);
+    pbts_metainfo_free(meta);
+}
+
 /* Gather what `meta` has through the messages that peers exchange; `lie` damages one hash. */
 static void gather(const pbts_metainfo *meta, bool restarts) {
     static uint8_t buffer[PBTS_LAYER_BYTES_MAX];
@@ -317,6 +363,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_range_is_that_of_the_whole_tree),
         cmocka_unit_test(what_is_not_in_the_tree_is_not_found),
+        cmocka_unit_test(layers_in_between_are_given_in_small_parts),
         cmocka_unit_test(layers_are_gathered_in_proved_parts),
         cmocka_unit_test(files_of_one_content_share_a_layer),
         cmocka_unit_test(an_info_without_a_tree_has_no_layers),

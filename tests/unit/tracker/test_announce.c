@@ -73,6 +73,30 @@ static void open_access_lets_anybody_in_but_no_wrong_passkey(void **state) {
     world_free(w);
 }
 
+static void nobody_speaks_for_an_anonymous_peer_by_its_id_alone(void **state) {
+    (void)state;
+    pbts_policy policy = pbts_policy_default();
+    policy.open_access = true;
+    world *w = world_new(&policy, 1, 1);
+    client *peer = client_new(w, SIZE_MAX, 0, 1), *foe = client_new(w, SIZE_MAX, 0, 1);
+    client *third = client_new(w, SIZE_MAX, 0, 3);
+    assert_int_equal(client_says(w, peer, PBTS_EVENT_STARTED, 1000), PBTS_REFUSAL_NONE);
+    foe->from.ip[3] ^= 1;
+    assert_int_equal(client_says(w, foe, PBTS_EVENT_STOPPED, 1000), PBTS_REFUSAL_NONE);
+    assert_int_equal(foe->reply.incomplete, 1); /* it stays in */
+    assert_int_equal(client_says(w, foe, PBTS_EVENT_COMPLETED, 0), PBTS_REFUSAL_NONE);
+    assert_int_equal(foe->reply.incomplete, 1); /* is no seeder */
+    assert_int_equal(client_says(w, third, PBTS_EVENT_STARTED, 0), PBTS_REFUSAL_NONE);
+    assert_int_equal(third->reply.peers4.len, 6); /* and where it was */
+    assert_memory_equal(third->reply.peers4.data, peer->from.ip, 4);
+    assert_int_equal(client_says(w, peer, PBTS_EVENT_STOPPED, 1000), PBTS_REFUSAL_NONE);
+    assert_int_equal(peer->reply.incomplete, 0); /* itself it may leave */
+    free(peer);
+    free(foe);
+    free(third);
+    world_free(w);
+}
+
 static void a_denied_client_is_refused_by_its_prefix(void **state) {
     (void)state;
     pbts_policy policy = pbts_policy_default();
@@ -424,6 +448,7 @@ int main(void) {
         cmocka_unit_test(only_the_current_passkey_lets_in),
         cmocka_unit_test(every_damaged_character_of_a_passkey_is_refused),
         cmocka_unit_test(open_access_lets_anybody_in_but_no_wrong_passkey),
+        cmocka_unit_test(nobody_speaks_for_an_anonymous_peer_by_its_id_alone),
         cmocka_unit_test(a_denied_client_is_refused_by_its_prefix),
         cmocka_unit_test(below_the_ratio_nobody_starts_a_download),
         cmocka_unit_test(no_event_gets_a_poor_newcomer_in),

@@ -171,6 +171,23 @@ static void a_restart_refuses_what_was_signed_before_it(void **state) {
     world_free(w);
 }
 
+static void a_clock_that_was_ahead_at_the_start_keeps_nobody_out(void **state) {
+    (void)state;
+    world *w = world_new(NULL, 1, 1);
+    signer s = signer_new(w, 0, 1);
+    uint64_t real = w->now.unix_s + 100;
+    w->now.unix_s = real + 8 * 3600;
+    world_restart(w);
+    w->now.unix_s = real;
+    w->now.mono_s += 600; /* until then it may have been used before the start */
+    assert_int_equal(sign_and_send(w, &s, real), PBTS_REFUSAL_STALE_TIME);
+    w->now.mono_s++;
+    assert_int_equal(sign_and_send(w, &s, real), PBTS_REFUSAL_NONE);
+    assert_int_equal(send(w, &s), PBTS_REFUSAL_STALE_TIME);
+    free(s.client);
+    world_free(w);
+}
+
 static pbts_refusal say_by_id(world *w, client *c, const char *tracker_id) {
     c->announce.uid = c->announce.pk = c->announce.sig = c->announce.time = (pbts_span){ 0 };
     c->announce.tracker_id = pbts_span_text(tracker_id);
@@ -219,6 +236,32 @@ static void a_rotation_ends_tracker_ids_too(void **state) {
     world_free(w);
 }
 
+/* Two machines with the same key and instance, of which each gave the number to somebody else. */
+static void a_tracker_id_is_not_for_who_gets_the_number_next(void **state) {
+    (void)state;
+    static const uint8_t IID[PBTS_IID_LEN] = { 5 };
+    char id[PBTS_TRACKER_ID_TEXT_LEN + 1];
+    world *w[2];
+    for (size_t i = 0; i < 2; i++) {
+        w[i] = world_prepare(NULL);
+        w[i]->config.mirrored = true;
+        memcpy(w[i]->config.mirror_iid, IID, sizeof IID);
+        if (i > 0) w[i]->config.owner = w[0]->config.owner;
+        world_open_tracker(w[i]);
+        (void)world_add_user(w[i]);
+        (void)world_add_torrent(w[i], PBTS_TORRENT_V1);
+    }
+    signer s = signer_new(w[0], 0, 1);
+    assert_int_equal(sign_and_send(w[0], &s, w[0]->now.unix_s), PBTS_REFUSAL_NONE);
+    memcpy(id, s.client->room.tracker_id, sizeof id);
+    assert_int_equal(w[0]->users[0].number, w[1]->users[0].number);
+    assert_int_equal(say_by_id(w[0], s.client, id), PBTS_REFUSAL_NONE);
+    assert_int_equal(say_by_id(w[1], s.client, id), PBTS_REFUSAL_TRACKER_ID_STALE);
+    free(s.client);
+    world_free(w[0]);
+    world_free(w[1]);
+}
+
 /* The string or number that follows `key` in a bencoded dictionary of ours. */
 static const uint8_t *after(pbts_span bytes, const char *key) {
     const uint8_t *found = memmem(bytes.data, bytes.len, key, strlen(key));
@@ -257,6 +300,67 @@ static void a_ticket_verifies_and_carries_the_allowance(void **state) {
     assert_int_equal(
         pbts_bls_verify(&owner, PBTS_BLS_TICKET, pbts_writer_span(&writer), &signature), PBTS_OK);
     free(s.client);
+    world_free(w);
+}
+
+static void a_signer_gets_what_it_needs_without_the_tracker(void **state) {
+    (void)state;
+    pbts_membership membership;
+    pbts_epoch_beacon beacon, again;
+    pbts_bls_public_point owner;
+    world *w = world_new(NULL, 1, 1);
+    signer s = signer_new(w, 0, 1);
+    world_set_totals(w, 0, UINT64_C(5) << 30, UINT64_C(3) << 30);
+    pbts_user user = world_user(w, 0);
+    uint64_t now = w->now.unix_s;
+    const uint8_t *iid = pbts_tracker_iid(w->tracker);
+    assert_int_equal(pbts_bls_public_decode(&owner, pbts_tracker_owner(w->tracker)), PBTS_OK);
+    assert_int_equal(sign_and_send(w, &s, now), PBTS_REFUSAL_NONE);
+    assert_int_equal(pbts_membership_decode(&membership, s.client->reply.membership), PBTS_OK);
+    assert_int_equal(pbts_membership_check(&membership, iid, &owner), PBTS_OK);
+    assert_memory_equal(&membership.key, &s.pk, sizeof s.pk);
+    assert_true(membership.allowance_bytes == user.allowance_bytes);
+    assert_true(membership.up_bytes == UINT64_C(5) << 30);
+    assert_true(membership.down_bytes == UINT64_C(3) << 30);
+    assert_int_equal(membership.min_ratio_milli, 500);
+    assert_int_equal(membership.generation, user.generation);
+    assert_true(membership.issued == now && membership.expires == now + 30 * 86400);
+    assert_false(pbts_membership_below_ratio(&membership));
+    assert_int_equal(pbts_dht_beacon_decode(&beacon, s.client->reply.beacon), PBTS_OK);
+    assert_int_equal(pbts_dht_beacon_check(&beacon, iid, &owner), PBTS_OK);
+    assert_true(beacon.epoch == now / 86400 * 24);
+    /* The same all day, and after a restart. */
+    w->now.unix_s = (now / 86400 + 1) * 86400 - 1;
+    world_restart(w);
+    pbts_tracker_beacon(w->tracker, &again, w->now);
+    assert_memory_equal(&again.signature, &beacon.signature, sizeof beacon.signature);
+    w->now.unix_s++;
+    pbts_tracker_beacon(w->tracker, &again, w->now);
+    assert_true(again.epoch == beacon.epoch + 24);
+    free(s.client);
+    world_free(w);
+}
+
+static void a_membership_can_be_had_without_an_announce(void **state) {
+    (void)state;
+    pbts_membership membership;
+    pbts_bls_public_point owner;
+    world *w = world_new(NULL, 1, 1);
+    world_set_totals(w, 0, 499, 1000);
+    assert_int_equal(pbts_tracker_membership(w->tracker, &membership, w->users[0].number, w->now),
+                     PBTS_OK);
+    assert_int_equal(pbts_bls_public_decode(&owner, pbts_tracker_owner(w->tracker)), PBTS_OK);
+    assert_int_equal(pbts_membership_check(&membership, pbts_tracker_iid(w->tracker), &owner),
+                     PBTS_OK);
+    assert_true(pbts_membership_below_ratio(&membership)); /* it says so itself */
+    assert_int_equal(pbts_tracker_membership(w->tracker, &membership, 77, w->now), PBTS_NOT_FOUND);
+    /* A name that an administrator reserved has no key to be a member with. */
+    pbts_checked_registration reserved = { .uid = "reserved", .uid_len = 8 };
+    uint32_t number;
+    pbts_commit *commit = world_begin(w);
+    assert_int_equal(world_end(commit, pbts_commit_registration(commit, &number, &reserved, true)),
+                     PBTS_REFUSAL_NONE);
+    assert_int_equal(pbts_tracker_membership(w->tracker, &membership, number, w->now), PBTS_DENIED);
     world_free(w);
 }
 
@@ -347,9 +451,13 @@ int main(void) {
         cmocka_unit_test(a_signature_binds_all_that_the_announce_says),
         cmocka_unit_test(a_key_stands_for_its_own_user_only),
         cmocka_unit_test(a_restart_refuses_what_was_signed_before_it),
+        cmocka_unit_test(a_clock_that_was_ahead_at_the_start_keeps_nobody_out),
         cmocka_unit_test(a_tracker_id_stands_for_the_user_for_a_day),
         cmocka_unit_test(a_rotation_ends_tracker_ids_too),
+        cmocka_unit_test(a_tracker_id_is_not_for_who_gets_the_number_next),
         cmocka_unit_test(a_ticket_verifies_and_carries_the_allowance),
+        cmocka_unit_test(a_signer_gets_what_it_needs_without_the_tracker),
+        cmocka_unit_test(a_membership_can_be_had_without_an_announce),
         cmocka_unit_test(the_rules_of_admission_hold_for_signers_too),
         cmocka_unit_test(a_signed_request_binds_method_path_and_body),
         cmocka_unit_test(a_request_that_is_good_once_is_good_once),

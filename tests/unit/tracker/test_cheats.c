@@ -113,6 +113,28 @@ static void a_verdict_tells_of_the_commit_that_worked(void **state) {
     finish(w);
 }
 
+static void what_a_commit_refused_that_failed_is_looked_at_again(void **state) {
+    (void)state;
+    world *w = world_new(NULL, 2, 1);
+    pbts_checked_report *checked;
+    pbts_statement s = world_piece(w, 1, 0, 0, 0);
+    pbts_report report = world_report_of(w, 0, &s, 1);
+    assert_int_equal(pbts_check_report(w->tracker, &checked, &report, w->now), PBTS_REFUSAL_NONE);
+    pbts_commit *commit = world_begin(w);
+    assert_int_equal(pbts_commit_set_totals(commit, w->users[0].number, UINT64_C(1) << 61, 0),
+                     PBTS_REFUSAL_NONE);
+    assert_int_equal(pbts_commit_report(commit, checked), PBTS_REFUSAL_NONE);
+    assert_int_equal(pbts_checked_report_verdict(checked, 0).refusal, PBTS_REFUSAL_TOTALS_FULL);
+    pbts_commit_abort(commit);
+    commit = world_begin(w);
+    assert_int_equal(pbts_commit_report(commit, checked), PBTS_REFUSAL_NONE);
+    assert_int_equal(pbts_commit_end(commit), PBTS_OK);
+    assert_int_equal(pbts_checked_report_verdict(checked, 0).refusal, PBTS_REFUSAL_NONE);
+    assert_int_equal(pbts_checked_report_verdict(checked, 0).credited_pieces, 1);
+    pbts_checked_report_free(checked);
+    finish(w);
+}
+
 static void a_period_ends_at_its_last_epoch(void **state) {
     (void)state;
     world *w = world_new(NULL, 2, 1);
@@ -491,12 +513,110 @@ static void a_ring_of_debts_is_settled_and_ends(void **state) {
     finish(w);
 }
 
+static void a_ring_that_makes_room_for_more_pays_it(void **state) {
+    (void)state;
+    /* Ratio 0.5: users 0, 1 and 2 owe each other in a ring, and user 2 owes user 3 after that. */
+    pbts_policy policy = poor_policy(0);
+    policy.min_ratio_milli = 500;
+    world *w = world_new(&policy, 5, 2);
+    uint8_t bits[WORLD_SET_LEN];
+    world_set(bits, "0-3");
+    for (size_t i = 0; i < 3; i++) {
+        world_report_one(w, (i + 1) % 3, world_cumulative(w, i, (i + 1) % 3, 0, bits));
+    }
+    world_report_one(w, 3, world_cumulative(w, 2, 3, 0, bits));
+    assert_int_equal(world_user(w, 3).held_bytes, PIECES(4));
+    world_set_totals(w, 4, 1, 0); /* covers two bytes, which set the ring off */
+    world_report_one(w, 0, world_piece(w, 4, 0, 0, 0));
+    assert_int_equal(world_user(w, 0).up_bytes, PIECES(4) + 2);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(world_user(w, i).owed_bytes, 0);
+    assert_int_equal(world_user(w, 3).up_bytes, PIECES(4));
+    assert_int_equal(world_user(w, 3).held_bytes, 0);
+    finish(w);
+}
+
+static void a_ring_with_one_who_is_past_what_is_covered_stands_still(void **state) {
+    (void)state;
+    pbts_policy policy = poor_policy(0);
+    world *w = world_new(&policy, 3, 1);
+    uint8_t bits[WORLD_SET_LEN];
+    world_set(bits, "0-3");
+    world_report_one(w, 1, world_cumulative(w, 0, 1, 0, bits));
+    world_report_one(w, 0, world_cumulative(w, 1, 0, 0, bits));
+    world_set_totals(w, 1, 0, PIECES(8)); /* 4 of them credited, and nothing covers those */
+    world_set_totals(w, 2, 1, 0);
+    world_report_one(w, 0, world_piece(w, 2, 0, 0, 0));
+    assert_int_equal(world_user(w, 0).up_bytes, 1);
+    assert_int_equal(world_user(w, 1).up_bytes, 1);
+    assert_int_equal(world_user(w, 0).owed_bytes, PIECES(4) - 1);
+    assert_int_equal(world_user(w, 1).owed_bytes, PIECES(4));
+    finish(w);
+}
+
+/* What user 0 still owes when one byte came into a ring of so many. */
+static uint64_t left_in_ring_of(size_t count) {
+    pbts_policy policy = poor_policy(0);
+    world *w = world_new(&policy, count + 1, 1);
+    for (size_t i = 0; i < count; i++) {
+        world_report_one(w, (i + 1) % count, world_piece(w, i, (i + 1) % count, 0, 0));
+    }
+    world_set_totals(w, count, 1, 0);
+    world_report_one(w, 0, world_piece(w, count, 0, 0, 0));
+    uint64_t left = world_user(w, 0).owed_bytes;
+    finish(w);
+    return left;
+}
+
+static void a_ring_of_eight_is_settled_at_once(void **state) {
+    (void)state;
+    assert_int_equal(left_in_ring_of(2), 0);
+    assert_int_equal(left_in_ring_of(8), 0);
+    /* A larger one byte by byte, as far as one report goes. */
+    assert_int_equal(left_in_ring_of(9), PIECES(1) - 112); /* of 1,000 steps */
+}
+
+/* Two whose debts pay each other off a byte at a time keep the committer busy for as long as it
+ * lets them: in the same commit others come to what is theirs. */
+static void a_ring_of_debts_holds_up_nobody_elses_credit(void **state) {
+    (void)state;
+    pbts_policy policy = poor_policy(0);
+    world *w = world_new(&policy, 7, 2);
+    pbts_checked_report *checked[2];
+    uint8_t bits[WORLD_SET_LEN];
+    world_set(bits, "0-18");
+    for (size_t t = 0; t < 2; t++) {
+        for (size_t i = 0; i < 2; i++) {
+            world_report_one(w, i, world_cumulative(w, 1 - i, i, t, bits));
+        }
+    }
+    world_set_totals(w, 2, 1, 0); /* can pay one byte */
+    world_report_one(w, 3, world_piece(w, 4, 3, 0, 0));
+    assert_int_equal(world_user(w, 3).held_bytes, PIECES(1));
+    world_set_totals(w, 5, PIECES(1), 0);
+    pbts_statement ring = world_piece(w, 2, 0, 0, 0), honest = world_piece(w, 5, 4, 0, 0);
+    pbts_report reports[2] = { world_report_of(w, 0, &ring, 1), world_report_of(w, 4, &honest, 1) };
+    pbts_commit *commit = world_begin(w);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pbts_check_report(w->tracker, &checked[i], &reports[i], w->now),
+                         PBTS_REFUSAL_NONE);
+        assert_int_equal(pbts_commit_report(commit, checked[i]), PBTS_REFUSAL_NONE);
+    }
+    assert_int_equal(pbts_commit_end(commit), PBTS_OK);
+    for (size_t i = 0; i < 2; i++) pbts_checked_report_free(checked[i]);
+    uint64_t paid = world_user(w, 0).up_bytes;
+    assert_true(paid > 1);
+    assert_int_equal(world_user(w, 3).held_bytes, 0);
+    assert_int_equal(world_user(w, 3).up_bytes, PIECES(1));
+    finish(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_checks_of_one_receipt_before_any_commit_pay_once),
         cmocka_unit_test(a_report_is_judged_by_the_claims_at_its_commit),
         cmocka_unit_test(a_clock_that_goes_back_leaves_no_receipt_newer_than_the_ledger),
         cmocka_unit_test(a_verdict_tells_of_the_commit_that_worked),
+        cmocka_unit_test(what_a_commit_refused_that_failed_is_looked_at_again),
         cmocka_unit_test(a_period_ends_at_its_last_epoch),
         cmocka_unit_test(directions_and_torrents_are_claimed_apart),
         cmocka_unit_test(an_error_of_the_submitter_is_not_cancelled_by_a_statements),
@@ -512,6 +632,10 @@ int main(void) {
         cmocka_unit_test(a_commit_that_holds_and_is_set_back_still_moves_the_order),
         cmocka_unit_test(what_changes_nothing_leaves_no_ledger_entry),
         cmocka_unit_test(a_ring_of_debts_is_settled_and_ends),
+        cmocka_unit_test(a_ring_that_makes_room_for_more_pays_it),
+        cmocka_unit_test(a_ring_with_one_who_is_past_what_is_covered_stands_still),
+        cmocka_unit_test(a_ring_of_eight_is_settled_at_once),
+        cmocka_unit_test(a_ring_of_debts_holds_up_nobody_elses_credit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,7 @@ static pbts_checked_statement statement_of(const world *w, size_t receiver, size
     return (pbts_checked_statement){ .receiver_no = w->users[receiver].number,
                                      .sender_no = w->users[sender].number,
                                      .torrent_no = 1,
+                                     .epoch = world_epoch(w),
                                      .period = (uint32_t)pbts_claim_period(world_epoch(w)) };
 }
 
@@ -275,9 +276,28 @@ static void claims_of_past_periods_are_forgotten_whichever_table_has_them(void *
     assert_int_equal(row_count(w, PBTS_TABLE_CLAIMS), 1);
     assert_int_equal(row_count(w, PBTS_TABLE_OLD_CLAIMS), 2);
     w->now.unix_s += 70 * 24 * 3600;
+    assert_int_equal(claim_piece(w, 1, 0, 5).credited_pieces, 1);
+    assert_int_equal(row_count(w, PBTS_TABLE_CLAIMS), 2); /* it is of this time that was counted */
     assert_int_equal(pbts_commit_end(world_begin(w)), PBTS_OK);
-    assert_int_equal(row_count(w, PBTS_TABLE_CLAIMS), 0);
+    assert_int_equal(row_count(w, PBTS_TABLE_CLAIMS), 1);
     assert_int_equal(row_count(w, PBTS_TABLE_OLD_CLAIMS), 0);
+    world_free(w);
+}
+
+static void a_clock_that_was_far_ahead_ends_no_period(void **state) {
+    (void)state;
+    world *w = big_world();
+    const uint64_t year_s = 365 * 24 * 3600;
+    assert_int_equal(claim_piece(w, 1, 0, 5).credited_pieces, 1);
+    w->now.unix_s += year_s;
+    world_rotate(w, 0);
+    assert_int_equal(pbts_commit_end(world_begin(w)), PBTS_OK);
+    w->now.unix_s -= year_s;
+    for (int restarts = 0; restarts < 2; restarts++) {
+        assert_int_equal(claim_piece(w, 1, 0, 5).duplicate_pieces, 1);
+        assert_int_equal(claim_piece(w, 1, 0, 6 + (uint32_t)restarts).credited_pieces, 1);
+        world_restart(w);
+    }
     world_free(w);
 }
 
@@ -311,6 +331,63 @@ static void old_claims_are_known_part_by_part(void **state) {
     assert_int_equal(claim_piece(w, 1, 0, PART + 10).credited_pieces, 1);
     assert_int_equal(claim_piece(w, 1, 0, PART + 11).duplicate_pieces, 1);
     assert_int_equal(claim_piece(w, 0, 1, PART + 9).credited_pieces, 1);
+    world_free(w);
+}
+
+/* What the store says was lost; UINT64_MAX: nothing. */
+static uint64_t lost_up_to(world *w) {
+    pbts_txn *txn;
+    uint64_t epoch = 0;
+    assert_int_equal(pbts_txn_begin(&txn, w->store, false), PBTS_OK);
+    pbts_status status = pbts_tracker_claims_lost(txn, &epoch);
+    pbts_txn_abort(txn);
+    assert_true(status == PBTS_OK || status == PBTS_NOT_FOUND);
+    return status == PBTS_OK ? epoch : UINT64_MAX;
+}
+
+static void put_lost(world *w, uint64_t epoch) {
+    uint8_t room[PBTS_CLAIMS_LOST_LEN];
+    pbts_claims_record record = pbts_claims_lost_record(room, epoch);
+    pbts_txn *txn;
+    assert_int_equal(pbts_txn_begin(&txn, w->store, true), PBTS_OK);
+    assert_int_equal(pbts_tracker_old_claim_put(txn, &record), PBTS_OK);
+    assert_int_equal(pbts_txn_commit(txn), PBTS_OK);
+}
+
+static void what_was_lost_is_refused_wherever_the_claims_go(void **state) {
+    (void)state;
+    world *w = big_world();
+    uint64_t now = world_epoch(w);
+    assert_int_equal(lost_up_to(w), UINT64_MAX);
+    put_lost(w, now - 1);
+    put_lost(w, now - 5); /* the later one holds */
+    assert_int_equal(lost_up_to(w), now - 1);
+    assert_int_equal(row_count(w, PBTS_TABLE_OLD_CLAIMS), 0);
+    world_restart(w);
+    assert_int_equal(world_report_one(w, 0, world_piece(w, 1, 0, 0, 3)).credited_pieces, 1);
+    put_lost(w, now);
+    assert_int_equal(lost_up_to(w), now);
+    world_restart(w);
+    assert_int_equal(world_report_one(w, 0, world_piece(w, 1, 0, 0, 4)).refusal,
+                     PBTS_REFUSAL_EPOCH_UNKNOWN_CLAIMS);
+    world_free(w);
+}
+
+static void what_was_forgotten_before_its_time_counts_as_lost(void **state) {
+    (void)state;
+    /* A receipt of a time far ahead has counted, when the clock was there: the claims of now are
+     * gone, and their periods refused. */
+    world *w = big_world();
+    const uint64_t year_s = 365 * 24 * 3600;
+    w->now.unix_s += year_s;
+    assert_int_equal(claim_piece(w, 1, 0, 5).credited_pieces, 1);
+    assert_int_equal(pbts_commit_end(world_begin(w)), PBTS_OK);
+    uint64_t from = pbts_claim_period(world_epoch(w) - PBTS_WINDOW_EPOCHS);
+    w->now.unix_s -= year_s;
+    assert_int_equal(lost_up_to(w), from * PBTS_CLAIM_PERIOD_EPOCHS - 1);
+    assert_true(world_epoch(w) <= lost_up_to(w));
+    put_lost(w, lost_up_to(w) + 1); /* and what was lost otherwise, if that is later */
+    assert_int_equal(lost_up_to(w), from * PBTS_CLAIM_PERIOD_EPOCHS);
     world_free(w);
 }
 
@@ -384,9 +461,12 @@ int main(void) {
         cmocka_unit_test(a_set_writes_the_parts_in_which_something_is_new),
         cmocka_unit_test(a_claim_keeps_only_the_parts_with_something_new),
         cmocka_unit_test(claims_of_past_periods_are_forgotten_whichever_table_has_them),
+        cmocka_unit_test(a_clock_that_was_far_ahead_ends_no_period),
         cmocka_unit_test(old_claims_are_known_part_by_part),
         cmocka_unit_test(a_row_of_another_length_fails_the_commit),
         cmocka_unit_test(bytes_of_a_range_are_the_sum_of_its_pieces),
+        cmocka_unit_test(what_was_lost_is_refused_wherever_the_claims_go),
+        cmocka_unit_test(what_was_forgotten_before_its_time_counts_as_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,7 @@ static uint64_t transfer(world *w, size_t receiver, size_t sender, size_t torren
         .receiver_no = w->users[receiver].number,
         .sender_no = w->users[sender].number,
         .torrent_no = (uint32_t)torrent + 1,
+        .epoch = world_epoch(w),
         .period = (uint32_t)pbts_claim_period(world_epoch(w)),
         /* a set is a set, whatever signed for it */
         .form = (pbts_receipt_form)(PBTS_FORM_CUMULATIVE + (receiver + sender + torrent) % 3),
@@ -226,6 +227,11 @@ static void at_ratio_one_the_commit_and_the_naive_twin_agree(void **state) {
     run_twins(2, 1000, 0);
 }
 
+static void above_ratio_one_the_commit_and_the_naive_twin_agree(void **state) {
+    (void)state;
+    run_twins(5, 1500, 0);
+}
+
 static void with_a_capped_deficit_the_commit_and_the_naive_twin_agree(void **state) {
     (void)state;
     run_twins(3, 333, 9 * WORLD_PIECE);
@@ -240,6 +246,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_half_ratio_the_commit_and_the_naive_twin_agree),
         cmocka_unit_test(at_ratio_one_the_commit_and_the_naive_twin_agree),
+        cmocka_unit_test(above_ratio_one_the_commit_and_the_naive_twin_agree),
         cmocka_unit_test(with_a_capped_deficit_the_commit_and_the_naive_twin_agree),
         cmocka_unit_test(without_a_ratio_rule_nothing_is_ever_held),
     };

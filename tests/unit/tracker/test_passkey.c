@@ -31,13 +31,31 @@ static pbts_status split(const char *text, size_t len, uint32_t *user_no, uint32
     return status;
 }
 
+static const uint8_t TAG[PBTS_PASSKEY_TAG_LEN] = { 7, 7, 7 }; /* of some user's passkey */
+static const pbts_tracker_id ID = { .user_no = 77, .generation = 3, .expires_unix = 1000000 };
+
 static pbts_status check_id(const char *text, size_t len, const pbts_passkey_key *key,
                             uint64_t now) {
-    uint32_t user_no, generation;
+    pbts_tracker_id id;
     pbts_span copy = copy_of(text, len);
-    pbts_status status = pbts_tracker_id_check(&user_no, &generation, key, copy, now);
+    pbts_status status = pbts_tracker_id_split(&id, copy);
+    if (status == PBTS_OK) status = pbts_tracker_id_check(&id, key, TAG, now);
     free((void *)(uintptr_t)copy.data);
     return status;
+}
+
+static pbts_passkey_owner owner(uint32_t user_no, uint32_t generation) {
+    return (pbts_passkey_owner){
+        .user_no = user_no, .generation = generation, .uid_hash = { 'u', 1 }, .key_hash = { 'k', 2 }
+    };
+}
+
+static void make(char text[static PBTS_PASSKEY_LEN + 1], const pbts_passkey_key *key,
+                 uint32_t user_no, uint32_t generation) {
+    uint8_t tag[PBTS_PASSKEY_TAG_LEN];
+    pbts_passkey_owner who = owner(user_no, generation);
+    pbts_passkey_tag(tag, key, &who);
+    pbts_passkey_make(text, user_no, generation, tag);
 }
 
 static void a_passkey_gives_back_its_user_generation_and_tag(void **state) {
@@ -48,30 +66,48 @@ static void a_passkey_gives_back_its_user_generation_and_tag(void **state) {
             char text[PBTS_PASSKEY_LEN + 1];
             uint8_t tag[PBTS_PASSKEY_TAG_LEN], want[PBTS_PASSKEY_TAG_LEN];
             uint32_t user_no, generation;
-            pbts_passkey_make(text, &KEY, numbers[i], numbers[k]);
+            const pbts_passkey_owner who = owner(numbers[i], numbers[k]);
+            make(text, &KEY, numbers[i], numbers[k]);
             assert_int_equal(strlen(text), PBTS_PASSKEY_LEN);
             assert_int_equal(split(text, PBTS_PASSKEY_LEN, &user_no, &generation, tag), PBTS_OK);
             assert_int_equal(user_no, numbers[i]);
             assert_int_equal(generation, numbers[k]);
-            pbts_passkey_tag(want, &KEY, numbers[i], numbers[k]);
+            pbts_passkey_tag(want, &KEY, &who);
             assert_memory_equal(tag, want, sizeof tag);
-            pbts_passkey_tag(want, &OTHER_KEY, numbers[i], numbers[k]);
+            pbts_passkey_tag(want, &OTHER_KEY, &who);
             assert_memory_not_equal(tag, want, sizeof tag);
         }
     }
 }
 
-static void a_tag_is_the_hmac_that_the_design_names(void **state) {
+static void a_tag_is_the_hmac_that_the_protocol_names(void **state) {
     (void)state;
     uint8_t tag[PBTS_PASSKEY_TAG_LEN], digest[PBTS_SHA256_LEN];
-    const char message[] = "pbts/passkey/1\x00\x00\x01\x02\x00\x00\x00\x09";
-    pbts_passkey_tag(tag, &KEY, 0x102, 9);
-    pbts_hmac_sha256(digest, PBTS_SPAN_OF(KEY.bytes),
-                     (pbts_span){ (const uint8_t *)message, sizeof message - 1 });
+    static const char label[] = "pbts/passkey/2\x00\x00\x01\x02\x00\x00\x00\x09";
+    uint8_t message[sizeof label - 1 + 64] = { 0 };
+    const pbts_passkey_owner who = owner(0x102, 9), swapped = owner(9, 0x102);
+    memcpy(message, label, sizeof label - 1);
+    memcpy(message + sizeof label - 1, who.uid_hash, 32);
+    memcpy(message + sizeof label - 1 + 32, who.key_hash, 32);
+    pbts_passkey_tag(tag, &KEY, &who);
+    pbts_hmac_sha256(digest, PBTS_SPAN_OF(KEY.bytes), PBTS_SPAN_OF(message));
     assert_memory_equal(tag, digest, sizeof tag);
     uint8_t other[PBTS_PASSKEY_TAG_LEN];
-    pbts_passkey_tag(other, &KEY, 9, 0x102); /* the fields do not change places */
+    pbts_passkey_tag(other, &KEY, &swapped); /* the fields do not change places */
     assert_memory_not_equal(tag, other, sizeof tag);
+}
+
+static void whoever_gets_the_number_next_has_another_passkey(void **state) {
+    (void)state;
+    uint8_t tag[PBTS_PASSKEY_TAG_LEN], other[PBTS_PASSKEY_TAG_LEN];
+    const pbts_passkey_owner first = owner(5, 0);
+    pbts_passkey_tag(tag, &KEY, &first);
+    for (size_t i = 0; i < 64; i++) {
+        pbts_passkey_owner next = first;
+        (i < 32 ? next.uid_hash : next.key_hash)[i % 32] ^= 1;
+        pbts_passkey_tag(other, &KEY, &next);
+        assert_memory_not_equal(tag, other, sizeof tag);
+    }
 }
 
 static void a_passkey_is_read_in_either_case(void **state) {
@@ -79,7 +115,7 @@ static void a_passkey_is_read_in_either_case(void **state) {
     char text[PBTS_PASSKEY_LEN + 1];
     uint8_t tag[PBTS_PASSKEY_TAG_LEN], lower_tag[PBTS_PASSKEY_TAG_LEN];
     uint32_t user_no, generation, lower_no;
-    pbts_passkey_make(text, &KEY, 12345, 6);
+    make(text, &KEY, 12345, 6);
     assert_int_equal(split(text, PBTS_PASSKEY_LEN, &user_no, &generation, tag), PBTS_OK);
     for (size_t i = 0; i < PBTS_PASSKEY_LEN; i++) {
         if (text[i] >= 'A' && text[i] <= 'Z')
@@ -97,8 +133,8 @@ static void a_text_of_another_length_or_alphabet_is_no_passkey(void **state) {
     char text[2 * PBTS_PASSKEY_LEN + 1];
     uint8_t tag[PBTS_PASSKEY_TAG_LEN];
     uint32_t user_no = 42, generation = 43;
-    pbts_passkey_make(text, &KEY, 12345, 6);
-    pbts_passkey_make(text + PBTS_PASSKEY_LEN, &KEY, 12345, 6);
+    make(text, &KEY, 12345, 6);
+    make(text + PBTS_PASSKEY_LEN, &KEY, 12345, 6);
     for (size_t len = 0; len <= 2 * PBTS_PASSKEY_LEN; len++) {
         if (len == PBTS_PASSKEY_LEN) continue;
         assert_int_equal(split(text, len, &user_no, &generation, tag), PBTS_MALFORMED);
@@ -119,14 +155,21 @@ static void a_text_of_another_length_or_alphabet_is_no_passkey(void **state) {
 static void a_tracker_id_lives_until_its_second(void **state) {
     (void)state;
     char text[PBTS_TRACKER_ID_TEXT_LEN + 1];
-    uint32_t user_no = 0, generation = 0;
-    pbts_tracker_id_make(text, &KEY, 77, 3, 1000000);
+    pbts_tracker_id id;
+    pbts_tracker_id_make(text, &KEY, &ID, TAG);
     assert_int_equal(strlen(text), PBTS_TRACKER_ID_TEXT_LEN);
     assert_true(strlen(text) <= PBTS_TRACKER_ID_LEN_MAX);
-    assert_int_equal(
-        pbts_tracker_id_check(&user_no, &generation, &KEY, pbts_span_text(text), 1000000), PBTS_OK);
-    assert_int_equal(user_no, 77);
-    assert_int_equal(generation, 3);
+    assert_int_equal(pbts_tracker_id_split(&id, pbts_span_text(text)), PBTS_OK);
+    assert_int_equal(id.user_no, 77);
+    assert_int_equal(id.generation, 3);
+    assert_int_equal(id.expires_unix, 1000000);
+    assert_int_equal(pbts_tracker_id_check(&id, &KEY, TAG, 1000000), PBTS_OK);
+    for (size_t i = 0; i < sizeof TAG; i++) { /* of another user, or another generation */
+        uint8_t other[PBTS_PASSKEY_TAG_LEN];
+        memcpy(other, TAG, sizeof other);
+        other[i] ^= 1;
+        assert_int_equal(pbts_tracker_id_check(&id, &KEY, other, 1000000), PBTS_DENIED);
+    }
     assert_int_equal(check_id(text, strlen(text), &KEY, 0), PBTS_OK);
     assert_int_equal(check_id(text, strlen(text), &KEY, 1000001), PBTS_STALE);
     assert_int_equal(check_id(text, strlen(text), &KEY, UINT64_MAX), PBTS_STALE);
@@ -137,7 +180,7 @@ static void every_damaged_byte_of_a_tracker_id_is_refused(void **state) {
     (void)state;
     char text[PBTS_TRACKER_ID_TEXT_LEN + 1];
     uint8_t bytes[32];
-    pbts_tracker_id_make(text, &KEY, 77, 3, 1000000);
+    pbts_tracker_id_make(text, &KEY, &ID, TAG);
     assert_int_equal(pbts_base32_decode_exact(bytes, sizeof bytes, pbts_span_text(text)), PBTS_OK);
     for (size_t i = 0; i < sizeof bytes; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
@@ -159,7 +202,8 @@ static void a_passkeys_tag_is_no_tracker_ids_tag(void **state) {
     /* The same fields under the other label: one secret never stands for the other. */
     uint8_t bytes[32] = { 0, 0, 0, 77, 0, 0, 0, 3, 0, 0, 0, 0, 0xFF };
     char text[PBTS_TRACKER_ID_TEXT_LEN];
-    pbts_passkey_tag(bytes + 16, &KEY, 77, 3);
+    const pbts_passkey_owner who = owner(77, 3);
+    pbts_passkey_tag(bytes + 16, &KEY, &who);
     pbts_writer writer = pbts_writer_over((uint8_t *)text, sizeof text);
     pbts_base32_encode(&writer, PBTS_SPAN_OF(bytes));
     assert_int_equal(check_id(text, sizeof text, &KEY, 0), PBTS_DENIED);
@@ -168,7 +212,8 @@ static void a_passkeys_tag_is_no_tracker_ids_tag(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_passkey_gives_back_its_user_generation_and_tag),
-        cmocka_unit_test(a_tag_is_the_hmac_that_the_design_names),
+        cmocka_unit_test(a_tag_is_the_hmac_that_the_protocol_names),
+        cmocka_unit_test(whoever_gets_the_number_next_has_another_passkey),
         cmocka_unit_test(a_passkey_is_read_in_either_case),
         cmocka_unit_test(a_text_of_another_length_or_alphabet_is_no_passkey),
         cmocka_unit_test(a_tracker_id_lives_until_its_second),

@@ -158,6 +158,7 @@ static void a_restored_user_comes_back_with_its_own_key_only(void **state) {
         world_register_as(w, &number, &stranger, "user0", pbts_tracker_iid(w->tracker)),
         PBTS_REFUSAL_KEY_MISMATCH);
     assert_int_equal(register_again(w, old, 1, "user0", &number), PBTS_REFUSAL_KEY_MISMATCH);
+    assert_int_equal(register_again(w, old, 0, "user9", &number), PBTS_REFUSAL_KEY_TAKEN);
     register_borrowed(w, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(w->users[i].number, old->users[i].number);
@@ -195,6 +196,58 @@ static void passkeys_outlive_the_machine(void **state) {
                      PBTS_REFUSAL_NONE);
     world_free(w);
     world_free(old);
+}
+
+/* A machine that has all but the last user, whose number is the next. */
+static void make_backup(world *w) {
+    char command[256];
+    world_close_tracker(w);
+    snprintf(command, sizeof command, "cp -r '%s' '%s.backup'", w->folder, w->folder);
+    assert_int_equal(system(command), 0);
+    world_open_tracker(w);
+}
+
+static void go_back_to_the_backup(world *w) {
+    char command[256];
+    world_close_tracker(w);
+    snprintf(command, sizeof command, "rm -r '%s' && mv '%s.backup' '%s'", w->folder, w->folder,
+             w->folder);
+    assert_int_equal(system(command), 0);
+    world_open_tracker(w);
+}
+
+static void a_number_that_is_given_again_comes_without_the_old_passkey(void **state) {
+    (void)state;
+    static const char *const NEXT[] = { "newcomer", "user2", "user2" };
+    for (size_t who = 0; who < 3; who++) {
+        world *w = world_new(NULL, 2, 1);
+        char old[PBTS_PASSKEY_LEN + 1], now[PBTS_PASSKEY_LEN + 1];
+        uint32_t number = 0, known = 0;
+        pbts_bls_secret stranger;
+        make_backup(w);
+        (void)world_add_user(w);
+        pbts_tracker_passkey(w->tracker, old, w->users[2].number);
+        go_back_to_the_backup(w);
+        assert_int_equal(pbts_tracker_authenticate(w->tracker, &known, pbts_span_text(old)),
+                         PBTS_REFUSAL_PASSKEY_INVALID);
+        assert_int_equal(pbts_bls_generate(&stranger, pbts_random_system()), PBTS_OK);
+        /* Another name; the same name with another key; who it was before. */
+        const pbts_bls_secret *secret = who == 2 ? &w->users[2].secret : &stranger;
+        assert_int_equal(
+            world_register_as(w, &number, secret, NEXT[who], pbts_tracker_iid(w->tracker)),
+            PBTS_REFUSAL_NONE);
+        assert_int_equal(number, w->users[2].number);
+        assert_int_equal(pbts_tracker_authenticate(w->tracker, &known, pbts_span_text(old)),
+                         who == 2 ? PBTS_REFUSAL_NONE : PBTS_REFUSAL_PASSKEY_INVALID);
+        pbts_tracker_passkey(w->tracker, now, number);
+        world_restart(w);
+        assert_int_equal(pbts_tracker_authenticate(w->tracker, &known, pbts_span_text(now)),
+                         PBTS_REFUSAL_NONE);
+        assert_int_equal(known, number);
+        assert_int_equal(pbts_tracker_authenticate(w->tracker, &known, pbts_span_text(old)),
+                         who == 2 ? PBTS_REFUSAL_NONE : PBTS_REFUSAL_PASSKEY_INVALID);
+        world_free(w);
+    }
 }
 
 static void what_may_have_been_counted_before_the_loss_is_not_counted(void **state) {
@@ -308,6 +361,7 @@ static void a_successors_first_touch_inherits_with_the_same_key_only(void **stat
     uint64_t init = old->config.policy.init_credit_bytes;
     uint32_t number;
     assert_int_equal(register_again(w, old, 1, "user0", &number), PBTS_REFUSAL_KEY_MISMATCH);
+    assert_int_equal(register_again(w, old, 0, "user9", &number), PBTS_REFUSAL_KEY_TAKEN);
     assert_int_equal(register_again(w, old, 0, "user0", &w->users[0].number), PBTS_REFUSAL_NONE);
     assert_int_equal(world_user(w, 0).up_bytes, init + PIECES(5));
     assert_int_equal(world_user(w, 0).granted_bytes, (int64_t)(init + PIECES(5)));
@@ -351,6 +405,7 @@ static void a_migrated_name_waits_for_its_key(void **state) {
     world_restart(w);
     world_assert_balanced(w);
     assert_int_equal(register_again(w, old, 0, "user1", &again), PBTS_REFUSAL_KEY_MISMATCH);
+    assert_int_equal(register_again(w, old, 1, "user9", &again), PBTS_REFUSAL_KEY_TAKEN);
     assert_int_equal(register_again(w, old, 1, "user1", &again), PBTS_REFUSAL_NONE);
     assert_int_equal(again, number);
     assert_int_equal(world_user(w, 1).down_bytes, PIECES(5));
@@ -526,6 +581,7 @@ int main(void) {
         cmocka_unit_test(two_registrations_of_a_name_in_one_commit_give_one_user),
         cmocka_unit_test(a_restored_user_comes_back_with_its_own_key_only),
         cmocka_unit_test(passkeys_outlive_the_machine),
+        cmocka_unit_test(a_number_that_is_given_again_comes_without_the_old_passkey),
         cmocka_unit_test(what_may_have_been_counted_before_the_loss_is_not_counted),
         cmocka_unit_test(with_its_claims_a_restored_instance_knows_what_was_counted),
         cmocka_unit_test(another_key_cannot_open_the_ledger),

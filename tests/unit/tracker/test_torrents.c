@@ -116,6 +116,49 @@ static void a_user_registers_so_many_torrents_and_no_more(void **state) {
     world_free(w);
 }
 
+/* A .torrent of exactly so many bytes; they are those of its name that fill it up. */
+static pbts_metainfo *metainfo_of(size_t len) {
+    enum { PIECES = 3265, AROUND = 86 };
+    static uint8_t bytes[70000];
+    char head[128], name[200];
+    pbts_metainfo *meta;
+    memset(name, 'n', sizeof name);
+    size_t rest = len - PIECES * 20 - AROUND;
+    assert_true(rest >= 100 && rest <= sizeof name);
+    int head_len = snprintf(head, sizeof head, "d4:infod6:lengthi%llue4:name%zu:",
+                            (unsigned long long)PIECES * WORLD_PIECE, rest);
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_write_bytes(&writer, (pbts_span){ (const uint8_t *)head, (size_t)head_len });
+    pbts_write_bytes(&writer, (pbts_span){ (const uint8_t *)name, rest });
+    pbts_write_text(&writer, "12:piece lengthi16384e6:pieces65300:");
+    for (size_t i = 0; i < PIECES * 20; i++) pbts_write_u8(&writer, (uint8_t)i);
+    pbts_write_text(&writer, "7:privatei1eee");
+    assert_int_equal(writer.len, len);
+    assert_int_equal(pbts_metainfo_parse(&meta, NULL, pbts_mem_system(), pbts_writer_span(&writer)),
+                     PBTS_OK);
+    return meta;
+}
+
+static void a_large_torrent_counts_as_several(void **state) {
+    (void)state;
+    pbts_policy policy = pbts_policy_default();
+    policy.uploads_per_user_max = 2;
+    world *w = world_new(&policy, 2, 1); /* user 1 has one */
+    uint32_t number = 0;
+    pbts_metainfo *fits = metainfo_of(64 * 1024), *large = metainfo_of(64 * 1024 + 1);
+    assert_int_equal(add(w, &number, 1, large), PBTS_REFUSAL_TOO_MANY_UPLOADS);
+    assert_int_equal(add(w, &number, 1, fits), PBTS_REFUSAL_NONE);
+    assert_int_equal(add(w, &number, 2, large), PBTS_REFUSAL_NONE);
+    policy.uploads_per_user_max = 1; /* less than there are */
+    assert_int_equal(pbts_tracker_policy_set(w->tracker, &policy), PBTS_OK);
+    pbts_metainfo *third = world_metainfo("third", PBTS_TORRENT_V1);
+    assert_int_equal(add(w, &number, 2, third), PBTS_REFUSAL_TOO_MANY_UPLOADS);
+    pbts_metainfo_free(fits);
+    pbts_metainfo_free(large);
+    pbts_metainfo_free(third);
+    world_free(w);
+}
+
 static void the_metainfo_comes_back_byte_for_byte(void **state) {
     (void)state;
     world *w = world_new(NULL, 1, 1);
@@ -255,6 +298,7 @@ int main(void) {
         cmocka_unit_test(an_infohash_is_registered_once),
         cmocka_unit_test(a_public_torrent_is_refused),
         cmocka_unit_test(a_user_registers_so_many_torrents_and_no_more),
+        cmocka_unit_test(a_large_torrent_counts_as_several),
         cmocka_unit_test(the_metainfo_comes_back_byte_for_byte),
         cmocka_unit_test(the_list_is_in_order_and_goes_on_after_a_number),
         cmocka_unit_test(credit_is_the_files_real_bytes_in_every_version),

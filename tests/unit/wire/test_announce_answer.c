@@ -111,6 +111,8 @@ static size_t tracker_body(uint8_t *buffer, size_t len, bool compact) {
         .peers6 = PBTS_SPAN_OF(PEERS6),
         .tracker_id = pbts_span_text("token"),
         .ticket = pbts_span_text("d1:ai1ee"),
+        .membership = pbts_span_text("mm"),
+        .beacon = pbts_span_text("b"),
         .warning = pbts_span_text("be nice"),
     };
     pbts_writer writer = pbts_writer_over(buffer, len);
@@ -132,6 +134,8 @@ static void the_client_reads_what_the_tracker_writes(void **state) {
         assert_true(answer.complete == 3 && answer.incomplete == 4);
         assert_span_is(answer.tracker_id, "token");
         assert_span_is(answer.ticket, "d1:ai1ee");
+        assert_span_is(answer.membership, "mm");
+        assert_span_is(answer.beacon, "b");
         assert_span_is(answer.warning, "be nice");
         pbts_announce_peers walk = { 0 };
         pbts_addr addr;

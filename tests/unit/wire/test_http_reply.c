@@ -66,6 +66,34 @@ static void a_full_compact_body_reads_back_with_every_field(void **state) {
     assert_span_is(ticket.raw, "d1:ai1ee");
 }
 
+/* Each part of the dictionary "pbts" is there when there is something to say. */
+static void what_is_signed_for_the_user_stands_together(void **state) {
+    static const char *const WANT[8] = {
+        NULL,
+        "d6:ticketd1:ai1eee",
+        "d6:member3:abce",
+        "d6:member3:abc6:ticketd1:ai1eee",
+        "d6:beacon2:xye",
+        "d6:beacon2:xy6:ticketd1:ai1eee",
+        "d6:beacon2:xy6:member3:abce",
+        "d6:beacon2:xy6:member3:abc6:ticketd1:ai1eee",
+    };
+    (void)state;
+    for (unsigned parts = 0; parts < 8; parts++) {
+        uint8_t buffer[500];
+        pbts_writer w = pbts_writer_over(buffer, sizeof buffer);
+        pbts_announce_reply reply = full_reply();
+        if (!(parts & 1)) reply.ticket.len = 0;
+        if (parts & 2) reply.membership = pbts_span_text("abc");
+        if (parts & 4) reply.beacon = pbts_span_text("xy");
+        pbts_http_announce_body(&w, &reply, true);
+        pbts_bvalue body, pbts;
+        assert_int_equal(pbts_bencode_parse(&body, pbts_writer_span(&w)), PBTS_OK);
+        assert_int_equal(pbts_bdict_find(&body, "pbts", &pbts), WANT[parts] != NULL);
+        if (WANT[parts] != NULL) assert_span_is(pbts.raw, WANT[parts]);
+    }
+}
+
 static void a_body_without_peers_still_has_the_key(void **state) {
     uint8_t buffer[300];
     pbts_writer w = pbts_writer_over(buffer, sizeof buffer);
@@ -210,6 +238,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_is_these_bytes),
         cmocka_unit_test(a_full_compact_body_reads_back_with_every_field),
+        cmocka_unit_test(what_is_signed_for_the_user_stands_together),
         cmocka_unit_test(a_body_without_peers_still_has_the_key),
         cmocka_unit_test(a_body_that_is_not_compact_lists_dictionaries),
         cmocka_unit_test(a_body_that_does_not_fit_fails_at_every_size),

@@ -96,10 +96,11 @@ static void handshakes_of_real_clients_are_understood(void **state) {
 }
 
 /* Everything that can be there. */
-static const char FULL[] = "d4:ipv44:\x01\x02\x03\x04"
-                           "4:ipv616:abcdefghijklmnop1:md4:pbtsi3e11:ut_metadatai2e6:ut_pexi1ee"
-                           "13:metadata_sizei10485760e1:pi65535e4:pbtsd1:vi1ee4:reqqi500e"
-                           "11:upload_onlyi0e1:v8:pbts 0.16:yourip16:ABCDEFGHIJKLMNOPe";
+static const char FULL[] =
+    "d4:ipv44:\x01\x02\x03\x04"
+    "4:ipv616:abcdefghijklmnop1:md4:pbtsi3e11:ut_metadatai2e6:ut_pexi1ee"
+    "13:metadata_sizei10485760e1:pi65535e4:pbtsd1:vi1ee6:reqleni65536e4:reqqi500e"
+    "11:upload_onlyi0e1:v8:pbts 0.16:yourip16:ABCDEFGHIJKLMNOPe";
 
 static pbts_extended_handshake full(void) {
     pbts_extended_handshake h = {
@@ -109,6 +110,7 @@ static pbts_extended_handshake full(void) {
         .version = TEXT("pbts 0.1"),
         .listen_port = 65535,
         .requests_max = 500,
+        .request_bytes_max = 65536,
         .metadata_bytes = PBTS_METAINFO_LEN_MAX,
         .has_upload_only = true,
         .has_your_ip = true,
@@ -191,6 +193,8 @@ static void bad_fields_are_refused_and_unknown_ones_passed_over(void **state) {
         { "d1:pi65536ee", PBTS_MALFORMED },
         { "d1:pi-1ee", PBTS_MALFORMED },
         { "d1:p2:80e", PBTS_MALFORMED },
+        { "d6:reqleni-1ee", PBTS_MALFORMED },
+        { "d6:reqleni9223372036854775807ee", PBTS_OK },
         { "d4:reqqi-1ee", PBTS_MALFORMED },
         { "d4:reqqi9223372036854775807ee", PBTS_OK },
         { "d13:metadata_sizei-1ee", PBTS_MALFORMED },

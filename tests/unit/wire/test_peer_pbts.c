@@ -67,6 +67,7 @@ static void assert_same_hello(const pbts_peer_hello *found, const pbts_peer_hell
     assert_memory_equal(&found->key, &want->key, sizeof want->key);
     assert_memory_equal(found->nonce, want->nonce, sizeof want->nonce);
     assert_int_equal(found->forms, want->forms);
+    assert_int_equal(found->limit_bytes, want->limit_bytes);
     assert_int_equal(found->has_ticket, want->has_ticket);
     if (!want->has_ticket) return;
     assert_int_equal(found->ticket.allowance_bytes, want->ticket.allowance_bytes);
@@ -74,6 +75,23 @@ static void assert_same_hello(const pbts_peer_hello *found, const pbts_peer_hell
     assert_int_equal(found->ticket.expires, want->ticket.expires);
     assert_memory_equal(&found->ticket.key, &want->ticket.key, sizeof want->ticket.key);
     assert_memory_equal(&found->ticket.signature, &want->ticket.signature, 48);
+}
+
+static void a_limit_is_said_when_there_is_one(void **state) {
+    static const char LIMITED[] =
+        "d5:formsi30e3:iid32:" I32 "5:limiti67108864e5:nonce32:" N32 "2:pk96:" K96 "1:vi1ee";
+    pbts_peer_hello h = hello(), found;
+    uint8_t buffer[1024];
+    h.has_ticket = false;
+    h.limit_bytes = 64 << 20;
+    pbts_writer writer = pbts_writer_over(buffer, sizeof buffer);
+    pbts_peer_hello_encode(&writer, &h);
+    assert_true(pbts_span_equal(pbts_writer_span(&writer), TEXT(LIMITED)));
+    assert_int_equal(pbts_peer_hello_decode(&found, TEXT(LIMITED)), PBTS_OK);
+    assert_same_hello(&found, &h);
+    assert_int_equal(hello_status(TEXT("d5:formsi30e3:iid32:" I32 "5:limiti-1e5:nonce32:" N32
+                                       "2:pk96:" K96 "1:vi1ee")),
+                     PBTS_MALFORMED);
 }
 
 static void a_hello_is_these_bytes_both_ways(void **state) {
@@ -181,6 +199,48 @@ static void bad_hellos_are_refused(void **state) {
     for (size_t i = 0; i < COUNT_OF(CASES); i++) {
         pbts_status found = hello_status(pbts_span_text(CASES[i].bytes));
         if (found != CASES[i].want) fail_msg("case %zu: %s", i, pbts_status_name(found));
+    }
+}
+
+static void a_hello_may_bring_a_membership(void **state) {
+    (void)state;
+    uint8_t bytes[1024];
+    pbts_peer_hello h = hello(), found;
+    h.has_membership = true;
+    h.membership = (pbts_membership){ .key = h.key,
+                                      .allowance_bytes = UINT64_MAX,
+                                      .up_bytes = 1,
+                                      .down_bytes = 2,
+                                      .min_ratio_milli = 3,
+                                      .generation = 4,
+                                      .issued = 5,
+                                      .expires = UINT64_MAX };
+    pbts_writer writer = pbts_writer_over(bytes, sizeof bytes);
+    pbts_peer_hello_encode(&writer, &h);
+    assert_false(writer.failed);
+    assert_int_equal(pbts_peer_hello_decode(&found, pbts_writer_span(&writer)), PBTS_OK);
+    assert_same_hello(&found, &h);
+    assert_true(found.has_membership);
+    assert_memory_equal(&found.membership.key, &h.membership.key, sizeof h.membership.key);
+    assert_true(found.membership.allowance_bytes == UINT64_MAX && found.membership.up_bytes == 1 &&
+                found.membership.down_bytes == 2 && found.membership.min_ratio_milli == 3 &&
+                found.membership.generation == 4 && found.membership.issued == 5 &&
+                found.membership.expires == UINT64_MAX);
+    /* A byte less, a byte more, another type. */
+    static const char *const BAD[] = { "6:member191:", "6:member193:", "6:memberi192e5:wrong192:" };
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        uint8_t wrong[1100];
+        pbts_span good = pbts_writer_span(&writer);
+        const uint8_t *at = memmem(good.data, good.len, "6:member192:", 12);
+        assert_non_null(at);
+        size_t before = (size_t)(at - good.data), content = before + 12;
+        pbts_writer out = pbts_writer_over(wrong, sizeof wrong);
+        pbts_write_bytes(&out, (pbts_span){ good.data, before });
+        pbts_write_text(&out, BAD[i]);
+        pbts_write_bytes(&out, (pbts_span){ good.data + content, i == 0 ? 191 : 192 });
+        if (i == 1) pbts_write_u8(&out, 0);
+        pbts_write_bytes(&out, (pbts_span){ good.data + content + 192, good.len - content - 192 });
+        assert_int_equal(hello_status(pbts_writer_span(&out)), PBTS_MALFORMED);
     }
 }
 
@@ -609,11 +669,13 @@ static void random_runs_are_judged_as_a_naive_twin_does(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hello_is_these_bytes_both_ways),
+        cmocka_unit_test(a_limit_is_said_when_there_is_one),
         cmocka_unit_test(a_ticket_has_all_its_keys),
         cmocka_unit_test(only_known_forms_are_said),
         cmocka_unit_test(a_ticket_is_read_as_the_tracker_gives_it),
         cmocka_unit_test(a_later_version_may_say_more),
         cmocka_unit_test(bad_hellos_are_refused),
+        cmocka_unit_test(a_hello_may_bring_a_membership),
         cmocka_unit_test(a_hello_has_at_most_2_kib),
         cmocka_unit_test(hellos_are_total_under_truncation_and_damage),
         cmocka_unit_test(messages_are_these_bytes_both_ways),

@@ -1,7 +1,7 @@
-/* wire/json_size.h - how big a JSON text is as a tree, before anybody builds the tree: one of empty
- * lists would take fifty times the memory of its text. Private to wire/. */
-#ifndef PBTS_WIRE_JSON_SIZE_H
-#define PBTS_WIRE_JSON_SIZE_H
+/* codec/json_size.h - how big a JSON text is as a tree, before anybody builds the tree: one of
+ * empty lists would take fifty times the memory of its text. */
+#ifndef PBTS_CODEC_JSON_SIZE_H
+#define PBTS_CODEC_JSON_SIZE_H
 
 #include "base/cursor.h"
 
