@@ -105,7 +105,7 @@ class Report:
             verdict = "fail" if bad else "skip" if all(
                 r.verdict == "skip" for r in results) else "pass"
             self._print(verdict, name, f"{len(results)} tests, {self._note(name, outcome)}")
-            for result in results:
+            for result in sorted(results, key=lambda r: r.verdict == "pass"):   # the bad ones first
                 if each or result.verdict != "pass":
                     self._print(result.verdict, f"    {result.name}", "")
             if bad:

@@ -101,7 +101,7 @@ pbts_eth_address pbts_eth_writer_address(const pbts_eth_writer *writer) {
 
 static pbts_eth_writer_phase phase_of(const pbts_eth_writer *writer) {
     if (writer->journal.heads_len == 0) return PBTS_ETH_UNSTARTED;
-    if (!pbts_eth_writer_in_flight(writer)) return PBTS_ETH_IDLE;
+    if (!pbts_eth_writer_in_flight(writer)) return writer->rests ? PBTS_ETH_IDLE : PBTS_ETH_LOOKING;
     return writer->was_mined ? PBTS_ETH_MINED : PBTS_ETH_IN_FLIGHT;
 }
 
@@ -130,6 +130,7 @@ pbts_eth_writer_status pbts_eth_writer_look(const pbts_eth_writer *writer) {
 void pbts_eth_writer_rest(pbts_eth_writer *writer, uint64_t rest_ms, uint64_t now_ms) {
     writer->step = PBTS_ETH_READ;
     writer->not_before_ms = now_ms + rest_ms;
+    writer->rests = true;
 }
 
 /* The next poll, as long as one comes before the next look. */
@@ -142,6 +143,7 @@ static void check_or_read(pbts_eth_writer *writer, uint64_t now_ms) {
 
 void pbts_eth_writer_idle(pbts_eth_writer *writer, uint64_t now_ms) {
     writer->idle_until_ms = now_ms + writer->config.poll_ms * PBTS_ETH_IDLE_POLLS;
+    writer->rests = true;
     check_or_read(writer, now_ms);
 }
 
@@ -153,10 +155,11 @@ void pbts_eth_writer_back_off(pbts_eth_writer *writer, pbts_eth_action_kind step
     ++*times;
     writer->step = step;
     writer->not_before_ms = now_ms + rest_ms;
+    writer->rests = true;
 }
 
 void pbts_eth_writer_stop(pbts_eth_writer *writer, pbts_eth_writer_problem problem) {
-    writer->stopped = true;
+    writer->stopped = writer->rests = true;
     writer->problem = problem;
     writer->step = PBTS_ETH_READ;
     writer->not_before_ms = UINT64_MAX;
@@ -255,6 +258,7 @@ void pbts_eth_writer_viewed(pbts_eth_writer *writer, const pbts_eth_view *view,
     writer->view = *view;
     writer->network = *fees;
     writer->has_view = true;
+    writer->rests = false;
     pbts_eth_writer_judge(writer, now_ms);
 }
 

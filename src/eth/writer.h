@@ -136,7 +136,8 @@ typedef enum {
 
 typedef enum {
     PBTS_ETH_UNSTARTED, /* where the contract stands is not known yet */
-    PBTS_ETH_IDLE,      /* nothing in flight */
+    PBTS_ETH_LOOKING,   /* nothing in flight, but what the last look means is not dealt with yet */
+    PBTS_ETH_IDLE,      /* nothing in flight, and nothing to do */
     PBTS_ETH_IN_FLIGHT, /* signed, not in a block that was proved */
     PBTS_ETH_MINED,     /* in a block, not deep enough */
 } pbts_eth_writer_phase;

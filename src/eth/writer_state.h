@@ -31,6 +31,7 @@ struct pbts_eth_writer {
     uint64_t not_before_ms;
     uint64_t idle_until_ms; /* when step is CHECK_BLOCK: when to look again in any case */
     bool stopped;
+    bool rests; /* it has dealt with the last look, or cannot go on */
     pbts_eth_writer_problem problem;
     unsigned failures; /* of other actions than sends, in a row: back-off */
     unsigned troubles; /* of sends, and calls that revert whatever their rows, in a row */

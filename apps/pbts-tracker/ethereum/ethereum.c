@@ -53,6 +53,7 @@ struct ethereum {
 const char *ethereum_phase_name(pbts_eth_writer_phase phase) {
     switch (phase) {
     case PBTS_ETH_UNSTARTED: return "starting";
+    case PBTS_ETH_LOOKING: return "looking";
     case PBTS_ETH_IDLE: return "idle";
     case PBTS_ETH_IN_FLIGHT: return "in flight";
     case PBTS_ETH_MINED: return "mined";

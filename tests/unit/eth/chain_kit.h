@@ -406,7 +406,9 @@ static inline bool host_is_clean(const chain *world) {
     for (size_t i = 0; i < CHAIN_USERS; i++) {
         if (world->users[i].dirty && !world->users[i].aside) return false;
     }
-    return pbts_eth_writer_look(world->writer).phase == PBTS_ETH_IDLE && !world->offers_seal;
+    pbts_eth_writer_phase phase = pbts_eth_writer_look(world->writer).phase;
+    bool nothing_flies = phase == PBTS_ETH_IDLE || phase == PBTS_ETH_LOOKING;
+    return nothing_flies && !world->offers_seal;
 }
 
 /* Run until all is written and stays so, as an idle writer looks only now and then; false: not in

@@ -80,6 +80,26 @@ static void what_a_batch_wrote_is_dirty_again_when_its_abandoned_sibling_is_mine
     }
 }
 
+/* Or whoever asks between the look and the rewind is told that all is written. */
+static void it_is_not_idle_before_what_it_saw_is_dealt_with(void **state) {
+    (void)state;
+    for (int crashes = 0; crashes < 2; crashes++) {
+        chain *world = chain_new(7);
+        size_t height = world->height;
+        host_change(world, 0, 10, 10);
+        assert_true(chain_settle(world, LONG));
+        run_to(world, PBTS_ETH_REST);
+        assert_int_equal(pbts_eth_writer_look(world->writer).phase, PBTS_ETH_IDLE);
+        return_to(world, height, NULL, 0);
+        if (crashes) host_crash(world);
+        pbts_eth_action action = run_to(world, PBTS_ETH_PERSIST);
+        assert_int_equal(action.outcome.kind, PBTS_ETH_REWOUND);
+        assert_false(world->users[0].dirty);
+        assert_int_equal(pbts_eth_writer_look(world->writer).phase, PBTS_ETH_LOOKING);
+        finish(world);
+    }
+}
+
 static void
 what_came_after_a_rewind_is_dirty_again_when_the_chain_returns_to_its_old_way(void **state) {
     (void)state;
@@ -206,6 +226,7 @@ static void an_idle_writer_looks_again_after_25_polls_whatever_it_is_told(void *
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_batch_wrote_is_dirty_again_when_its_abandoned_sibling_is_mined),
+        cmocka_unit_test(it_is_not_idle_before_what_it_saw_is_dealt_with),
         cmocka_unit_test(
             what_came_after_a_rewind_is_dirty_again_when_the_chain_returns_to_its_old_way),
         cmocka_unit_test(a_batch_that_lands_on_another_one_than_it_was_made_for_is_known),
