@@ -61,6 +61,10 @@ def strangers(daemon, helper, alice, bob):
         return daemon.post("/verify-receipt", {"receipt": legacy}, headers=via(address))
     t.check("a good receipt is good for a stranger", verify().json()["valid"] is True)
     exhaust("verified receipts", verify)
+    # What it owes now would come back in a moment: one long report, as soon as it may, makes it minutes.
+    long = {"user_id": "bob", "receipts": [alice.legacy_receipt(bob, TORRENT, i) for i in range(100)] * 2}
+    t.check("a long report makes it much", t.wait_until(lambda: daemon.post(
+        "/report", long, headers=via(address)).status == 200, 5))
     carol = s.Signer(helper, daemon, "carol", register=False)
     sign = alice.authorization("GET", "/torrents")
     for name, answer in (
