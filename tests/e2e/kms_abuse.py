@@ -56,8 +56,10 @@ def neighbour():
 
 
 def counts_are_not_shared_at_will(node):
-    other = neighbour()
-    statuses = [hello(node.port, other) for _ in range(PER_MINUTE + 1)]
+    other, minute, statuses = neighbour(), None, []
+    while time.monotonic() // 60 != minute:     # each minute of this clock is counted by itself
+        minute = time.monotonic() // 60
+        statuses = [hello(node.port, other) for _ in range(PER_MINUTE + 1)]
     t.check("an address has its requests and no more", statuses[-1] == 429, statuses)
     t.check("and takes none from one that it chose", hello(node.port, "127.0.0.1") == 200, other)
 
