@@ -27,6 +27,8 @@ struct http_side {
     struct MHD_Daemon *daemon; /* NULL: there is none */
     bool https;
     atomic_bool retired; /* it has an older certificate: its clients are asked to connect again */
+    /* Also those that none of its threads has taken up yet: libmicrohttpd does not count them. */
+    atomic_size_t connections;
 };
 
 struct http_server {

@@ -43,34 +43,39 @@ size_t http_address_bucket(const struct http_server *server, const pbts_addr *cl
     return (size_t)(digest[0] << 8 | digest[1]) % HTTP_ADDRESS_BUCKETS;
 }
 
-static void leave(struct http_server *server, bool https, const pbts_addr *client) {
+static void leave(struct http_side *side, const pbts_addr *client) {
+    struct http_server *server = side->server;
     atomic_fetch_sub(&server->connections, 1);
     atomic_fetch_sub(&server->per_address[http_address_bucket(server, client)], 1);
-    if (https) atomic_fetch_sub(&server->https_connections, 1);
+    if (side->https) atomic_fetch_sub(&server->https_connections, 1);
+    atomic_fetch_sub(&side->connections, 1);
 }
 
 /* Count a connection in; false when there are too many. Proxies speak for many clients. */
-static bool admit(struct http_server *server, bool https, const pbts_addr *client) {
+static bool admit(struct http_side *side, const pbts_addr *client) {
+    struct http_server *server = side->server;
     atomic_ushort *bucket = &server->per_address[http_address_bucket(server, client)];
     bool room = atomic_fetch_add(&server->connections, 1) < HTTP_CONNECTIONS_MAX;
     bool fair = atomic_fetch_add(bucket, 1) < HTTP_PER_ADDRESS_MAX;
-    if (https) room &= atomic_fetch_add(&server->https_connections, 1) < HTTPS_CONNECTIONS_MAX;
+    if (side->https)
+        room &= atomic_fetch_add(&server->https_connections, 1) < HTTPS_CONNECTIONS_MAX;
+    atomic_fetch_add(&side->connections, 1);
     if (room && (fair || app_is_trusted_proxy(server->app, client))) return true;
-    leave(server, https, client);
+    leave(side, client);
     return false;
 }
 
-static void on_close(const struct http_side *side, struct MHD_Connection *mhd) {
+static void on_close(struct http_side *side, struct MHD_Connection *mhd) {
     pbts_addr client;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (info != NULL && pbts_sockaddr_read(&client, info->client_addr) == PBTS_OK)
-        leave(side->server, side->https, &client);
+        leave(side, &client);
 }
 
 static void on_connection(void *closure, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
-    const struct http_side *side = closure;
+    struct http_side *side = closure;
     struct http_guards *guards = &side->server->guards;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         http_guard_release(guards, *socket_context);
@@ -83,13 +88,12 @@ static void on_connection(void *closure, struct MHD_Connection *mhd, void **sock
         *socket_context = http_guard_new(guards, info->connect_fd, pbts_clock_mono_us());
 }
 
-static void add(struct http_server *server, bool https, int fd, const pbts_addr *client) {
+static void add(struct http_side *side, int fd, const pbts_addr *client) {
     pbts_sockaddr addr;
     char unread[4096];
-    const struct http_side *side = https ? server->https : &server->plain;
-    if (!admit(server, https, client)) {
-        LOG_HOSTILE(&server->app->log, "rest_busy", LOG_ADDR("client", client));
-        if (!https &&
+    if (!admit(side, client)) {
+        LOG_HOSTILE(&side->server->app->log, "rest_busy", LOG_ADDR("client", client));
+        if (!side->https &&
             send(fd, BUSY_ANSWER, sizeof BUSY_ANSWER - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
             shutdown(fd, SHUT_WR);
             (void)recv(fd, unread, sizeof unread, MSG_DONTWAIT); /* or close would reset */
@@ -99,11 +103,11 @@ static void add(struct http_server *server, bool https, int fd, const pbts_addr 
     }
     pbts_sockaddr_of(&addr, client);
     if (MHD_add_connection(side->daemon, fd, (struct sockaddr *)&addr.storage, addr.len) != MHD_YES)
-        leave(server, https, client); /* it has closed the socket */
+        leave(side, client); /* it has closed the socket */
 }
 
 void http_server_take(struct http_server *server, int fd, const pbts_addr *client) {
-    add(server, false, fd, client);
+    add(&server->plain, fd, client);
 }
 
 void http_server_tick(struct http_server *server) {
@@ -232,7 +236,7 @@ static void accept_https(struct http_server *server, int listener) {
         return;
     }
     pthread_mutex_lock(&server->https_lock);
-    add(server, true, fd, &client);
+    add(server->https, fd, &client);
     pthread_mutex_unlock(&server->https_lock);
 }
 
@@ -304,17 +308,13 @@ pbts_status http_server_start(struct http_server **out, struct app *app) {
     return PBTS_OK;
 }
 
-static bool has_clients(struct MHD_Daemon *daemon) {
-    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0;
-}
-
 /* Stop daemons of older certificates that nobody uses any more; a free place, or NULL. */
 static struct http_side *reap_retired(struct http_server *server) {
     struct http_side *place = NULL;
     for (size_t i = 0; i < HTTPS_DAEMONS_MAX; i++) {
         struct http_side *side = &server->https_sides[i];
         if (side == server->https) continue;
-        if (side->daemon != NULL && !has_clients(side->daemon)) {
+        if (side->daemon != NULL && atomic_load(&side->connections) == 0) {
             MHD_stop_daemon(side->daemon);
             side->daemon = NULL;
         }
