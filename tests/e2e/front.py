@@ -9,6 +9,9 @@ import tempfile, time
 
 from front_kit import *
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from pbts_test import free_port  # noqa: E402
+
 test = Tests()
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -176,28 +179,21 @@ def garbage_never_stops_the_daemon():
 @test
 def slow_and_half_open_connections_do_not_hold_up_others_and_are_closed():
     with Daemon() as daemon:
-        slow = [Client(daemon.port, timeout=20) for _ in range(300)]
+        slow = [Client(daemon.port) for _ in range(300)]
         for client in slow[:100]:
             client.send(b"GET /announce?info_hash=")
         for client in slow[100:200]:
             client.send(b"POST /report HTTP/1.1\r\n")
-        began = time.time()
-        while time.time() - began < 9:
-            for client in slow[:200]:
-                client.send(b"a")
+        dripping, began, took = set(slow[:200]), time.time(), []
+        while slow and time.time() - began < 60:    # for ever, as far as they are concerned
+            for client in dripping.intersection(slow):
+                client.drip()
             before = time.time()
-            assert is_refusal(ask(daemon, announce())) and ask(daemon, get("/health"))[0] == 200
-            assert time.time() - before < 2
+            assert is_refusal(ask(daemon, announce(), 5)) and ask(daemon, get("/health"), 5)[0] == 200
+            took.append(time.time() - before)
             time.sleep(0.5)
-        closed = 0
-        for client in slow:
-            try:
-                while client.fill():
-                    pass
-                closed += 1
-            except ConnectionError:
-                closed += 1
-        assert closed == 300 and time.time() - began < 16, (closed, time.time() - began)
+            slow = [client for client in slow if client.is_open()]
+        assert not slow and sorted(took)[len(took) // 2] < 2, (len(slow), took)
 
 
 @test
@@ -250,14 +246,14 @@ def at_the_connection_limit_the_oldest_idle_one_makes_room_or_503_is_said():
         busy = [Client(daemon.port) for _ in range(30)]
         for client in busy:
             client.send(b"GET /announce?")
-        time.sleep(0.5)
-        seen = set()
-        for client in busy:
             client.sock.settimeout(0.1)
-            try:
-                seen.add(client.answer()[0])
-            except (TimeoutError, socket.timeout, ConnectionError, AssertionError):
-                pass
+        seen, until = set(), time.time() + 20
+        while 503 not in seen and time.time() < until:
+            for client in busy:
+                try:
+                    seen.add(client.answer()[0])
+                except (TimeoutError, ConnectionError, AssertionError):
+                    pass
         assert 503 in seen, seen
 
 
@@ -335,9 +331,7 @@ def the_haproxy_example_works():
     if not haproxy:
         return "skipped: no haproxy here"
     with Daemon(*PROXIED) as daemon:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         with open(os.path.join(ROOT, "deploy", "haproxy.cfg")) as file:
             text = file.read()
         assert "bind :8080" in text and "127.0.0.1:8000 send-proxy-v2" in text
@@ -377,12 +371,6 @@ def make_certificate(folder, name):
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}",
                     "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
     return files
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def tls_client(port):
@@ -447,8 +435,9 @@ def udp_connects_announces_and_scrapes():
 @test
 def udp_gives_strangers_nothing_but_a_connection_id():
     with Daemon() as daemon:
-        udp = Udp(daemon.udp, timeout=0.2)
+        udp = Udp(daemon.udp)
         good = udp.connect()
+        udp.sock.settimeout(0.2)
         for bad in (0, 1, good ^ 1, good ^ (1 << 63), 0x41727101980):
             assert udp.ask(udp_announce(bad)) is None, bad
             assert udp.ask(udp_scrape(bad)) is None, bad
@@ -456,6 +445,7 @@ def udp_gives_strangers_nothing_but_a_connection_id():
                      struct.pack(">QII", 0x41727101980, 9, 1), os.urandom(16), os.urandom(2000),
                      os.urandom(3000)):
             assert udp.ask(text) is None, text
+        udp.sock.settimeout(10)
         assert udp.ask(udp_announce(good)) is not None
         assert struct.unpack(">II", udp.ask(udp_announce(good)[:90])[:8]) == (3, 9)
         other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -466,15 +456,16 @@ def udp_gives_strangers_nothing_but_a_connection_id():
             raise AssertionError(f"another address's id was taken: {other.recv(4096)!r}")
         except socket.timeout:
             pass
-        metrics = ask(daemon, get("/metrics"))[2].decode()
-        assert re.search(r"pbts_udp_bad_ids_total 11\b", metrics), metrics
+        bad_ids, until = re.compile(r"pbts_udp_bad_ids_total 11\b"), time.time() + 10
+        while not bad_ids.search(metrics := ask(daemon, get("/metrics"))[2].decode()):
+            assert time.time() < until, metrics
 
 
 @test
 def udp_answers_from_the_address_that_was_asked():
     with Daemon("--listen", "0.0.0.0") as daemon:
         asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        asker.settimeout(2)
+        asker.settimeout(10)
         for address in ("127.0.0.1", "127.0.0.7"):
             asker.sendto(struct.pack(">QII", 0x41727101980, 0, 1), (address, daemon.udp))
             assert asker.recvfrom(100)[1] == (address, daemon.udp)
@@ -491,7 +482,7 @@ def ipv6_is_served_beside_ipv4_on_the_same_port():
         assert is_refusal(six.ask(announce())) and six.ask(get("/health"))[0] == 200
         assert daemon.wait_log(r"endpoint=health status=200 client=::1")
         asker = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        asker.settimeout(2)
+        asker.settimeout(10)
         asker.sendto(struct.pack(">QII", 0x41727101980, 0, 1), ("::1", daemon.udp))
         assert len(asker.recv(100)) == 16
 
@@ -500,16 +491,21 @@ def ipv6_is_served_beside_ipv4_on_the_same_port():
 
 @test
 def sigterm_answers_what_is_under_way_and_ends_with_0():
-    daemon = Daemon()
-    idle = Client(daemon.port)
-    assert is_refusal(idle.ask(announce()))
-    half = Client(daemon.port)
-    text = announce()
-    half.send(text[:40])
-    time.sleep(0.2)
-    daemon.process.send_signal(signal.SIGTERM)
-    assert daemon.wait_log("event=stopping")
-    time.sleep(0.2)
+    for _ in range(5):      # until this process does not stand still for the time that is left
+        daemon = Daemon()
+        idle = Client(daemon.port)
+        assert is_refusal(idle.ask(announce()))
+        half = Client(daemon.port)
+        text = announce()
+        half.send(text[:40])
+        time.sleep(0.2)
+        daemon.process.send_signal(signal.SIGTERM)
+        told = time.time()
+        assert daemon.wait_log("event=stopping")
+        time.sleep(0.2)
+        if time.time() - told < 1:
+            break
+        daemon.stop()
     half.send(text[40:])
     assert is_refusal(half.answer()) and half.at_end() and idle.at_end()
     daemon.process.wait(10)

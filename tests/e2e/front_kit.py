@@ -49,7 +49,7 @@ class Daemon:
         with open(self.log_path, errors="replace") as file:
             return file.read()
 
-    def wait_log(self, pattern, seconds=5):
+    def wait_log(self, pattern, seconds=20):
         until = time.time() + seconds
         while time.time() < until:
             found = re.search(pattern, self.log())
@@ -86,7 +86,7 @@ class Daemon:
 class Client:
     """One TCP connection that reads HTTP answers by their Content-Length."""
 
-    def __init__(self, port, sock=None, timeout=5):
+    def __init__(self, port, sock=None, timeout=20):
         self.sock = sock or socket.create_connection(("127.0.0.1", port), timeout)
         self.sock.settimeout(timeout)
         self.bytes = b""
@@ -117,6 +117,26 @@ class Client:
     def ask(self, data):
         return self.send(data).answer()
 
+    def drip(self):
+        """One byte more, if that is still wanted."""
+        self.sock.setblocking(False)
+        try:
+            self.sock.send(b"a")
+        except OSError:
+            pass
+
+    def is_open(self):
+        """Without waiting; what came is forgotten."""
+        self.sock.setblocking(False)
+        try:
+            while self.sock.recv(65536):
+                pass
+            return False
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
+
     def at_end(self):
         """Whether the peer closed in order (a reset raises)."""
         return not self.bytes and not self.fill()
@@ -125,7 +145,7 @@ class Client:
         self.sock.close()
 
 
-def ask(daemon, data, timeout=5):
+def ask(daemon, data, timeout=20):
     client = Client(daemon.port, timeout=timeout)
     try:
         return client.ask(data)
@@ -140,7 +160,7 @@ def is_refusal(answer, text=b"private"):
 # ---- UDP (BEP 15) ----
 
 class Udp:
-    def __init__(self, port, timeout=1):
+    def __init__(self, port, timeout=10):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.connect(("127.0.0.1", port))
         self.sock.settimeout(timeout)

@@ -153,9 +153,7 @@ def haproxy(swarm):
     if not program:
         t.skip("announces through HAProxy", "there is no haproxy here")
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = t.free_port()
     text = (ROOT / "deploy" / "haproxy.cfg").read_text()
     for old, new in (("bind :8080", f"bind 127.0.0.1:{port}"), ("maxconn 65536", "maxconn 200"),
                      ("127.0.0.1:8000", f"127.0.0.1:{swarm.daemon.port}")):
@@ -193,13 +191,10 @@ def forwarded(address):
 
 
 def x_forwarded_for():
-    cert, key, https = t.TMP / "x.crt", t.TMP / "x.key", 0
+    cert, key, https = t.TMP / "x.crt", t.TMP / "x.key", t.free_port()
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x",
                     "-out", cert, "-keyout", key], check=True, capture_output=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        https = probe.getsockname()[1]
     swarm = Swarm("--trusted-proxies", "127.0.0.1", "--https-port", str(https), "--tls-cert",
                   str(cert), "--tls-key", str(key), name="forwarded")
     port, request = swarm.daemon.port, swarm.request

@@ -223,9 +223,7 @@ def certificate():
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x",
                     "-out", cert, "-keyout", key], check=True, capture_output=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return cert, key, probe.getsockname()[1]
+    return cert, key, t.free_port()
 
 
 def main():
