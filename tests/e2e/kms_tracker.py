@@ -217,12 +217,12 @@ def liar(service, tracker, life):
     service.allow(service.nodes[4:], OURS, mode="pinned")
     proxies = service.proxied()
     for proxy in proxies[:4]:
-        proxy.late_s = 0.5
+        proxy.waits_for, proxy.late_s = proxies[4].replied, 0.5
     proxies[4].change = pinned
     tracker.flags[tracker.flags.index("--kms-members") + 1] = str(service.behind)
     before = len(tracker.text())
     t.check("node 5 takes up its new list", t.wait_until(
-        lambda: re.search("node 5 +gave a share", service.tool("--pinned").stdout), 10, 0.2))
+        lambda: re.search("node 5 +gave a share", service.tool("--pinned").stdout), 20, 0.2))
     tracker.start()
     text = tracker.text()[before:]
     t.check("a node that gives a wrong share is named",
@@ -234,6 +234,8 @@ def liar(service, tracker, life):
             all(x == asked[0] and x[b"q"][REPORT_DATA] == bound(service, x) for x in asked), len(asked))
     tracker.stop()
     service.allow(service.nodes[4:], OURS)
+    t.check("node 5 takes up its old list", t.wait_until(
+        lambda: re.search(r"node 5 +gave no share \(mode", service.tool("--pinned").stdout), 20, 0.2))
 
 
 def too_few(service):

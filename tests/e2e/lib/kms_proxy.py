@@ -4,6 +4,7 @@ something to what passes.
     proxy = NodeProxy(node)
     proxy.change = other_guest            # a request's fields; see below
     proxy.late_s = 1                      # its answers
+    proxy.waits_for = other.replied       # and not before the other one's request was answered
     proxy.mode = "silent"                 # or "close": no answer at all
 
 `change` is called with the fields of a request (docs/kms.md) and changes them.
@@ -111,6 +112,7 @@ class NodeProxy:
 
     def clear(self):
         self.change, self.late_s, self.mode = None, 0, ""
+        self.waits_for, self.replied = None, threading.Event()
         self.asked, self.requests = 0, []   # how often; fields of requests, as they came
         return self
 
@@ -133,6 +135,8 @@ class NodeProxy:
             answer = self.post(self.node.port, path, body)
         except OSError:
             answer = 0, b""
+        if self.waits_for and path.endswith("/request"):
+            self.waits_for.wait(SILENT_LIMIT_S)
         time.sleep(self.late_s)
         return answer
 
@@ -153,6 +157,8 @@ class NodeProxy:
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
+                if self.path.endswith("/request"):
+                    proxy.replied.set()
 
             def log_message(self, *_):
                 pass
