@@ -74,6 +74,11 @@ class Network:
             for _ in range(count):
                 self._mine_shared()
 
+    def pause(self, paused):
+        """Once it is set there is no block under way."""
+        with self.lock:
+            self.paused = paused
+
     def _mine_shared(self):
         here = [n for i, n in enumerate(self.nodes) if i not in self.away]
         pools = [self._pool(node) for node in here]
@@ -118,8 +123,9 @@ class Network:
     def _run(self):
         while not self.ending.wait(0.15):
             try:
-                if not self.paused:
-                    self.mine()
+                with self.lock:
+                    if not self.paused:
+                        self._mine_shared()
             except (OSError, http.client.HTTPException):
                 pass
 
@@ -258,8 +264,8 @@ def all_lie(scene):
             proxy.after.update(hooks)
         scene.exchange()
         time.sleep(0.7)
-        state = scene.contract.state()
         now = scene.tracker.ledger()
+        state = scene.contract.state()      # later, so that it cannot be behind
         t.check(f"all tell {what}: no more is believed than is there",
                 before <= now["confirmed_sequence"] <= state["sequence"], (before, now, state))
         for proxy in scene.proxies:
@@ -275,18 +281,19 @@ def dear_blocks(scene):
     for proxy in scene.proxies:
         proxy.replacement_rule = True
         proxy.sent.clear()
-    scene.chain.paused = True   # what is sent stays in the pools
+    scene.chain.pause(True)     # what is sent stays in the pools
     scene.exchange()
     t.check("a transaction that is not mined is offered again with higher fees", t.wait_until(
         lambda: len({x[1:3] for x in scene.proxies[0].sent}) >= 3, 20), scene.proxies[0].sent)
-    scene.chain.paused = False
+    scene.chain.pause(False)
     offers = list(dict.fromkeys(x[:3] for x in scene.proxies[0].sent))
     same_nonce = [(x, y) for x, y in zip(offers, offers[1:]) if x[0] == y[0]]
     t.check("both fees rise by an eighth at least", same_nonce and all(
         y[1] * 8 >= x[1] * 9 and y[2] * 8 >= x[2] * 9 for x, y in same_nonce), offers)
     t.check("no replacement was refused", not any(p.refused_replacements for p in scene.proxies))
-    for node in scene.chain.nodes:
-        node.rpc("anvil_setNextBlockBaseFeePerGas", hex(30 * GAS_FLOOR))
+    with scene.chain.lock:      # of the same block on all nodes
+        for node in scene.chain.nodes:
+            node.rpc("anvil_setNextBlockBaseFeePerGas", hex(30 * GAS_FLOOR))
     scene.exchange()
     scene.agrees("when the base fee has risen", 40)
 
