@@ -77,18 +77,22 @@ def seen_at_once(helper, chain, factory):
         with scene.miner.paused():
             start, first = chain.number(), scene.contract.state()["sequence"]
             confirmed(scene, name)
-            time.sleep(2)   # the look after the batch is over
-            scene.proxy.seen.clear()
-            time.sleep(4)
-            t.check(f"{name} asks for one block a poll, and reads nothing",
-                    2 <= scene.proxy.seen["eth_getBlockByNumber"] <= 6 and
-                    not scene.proxy.seen["eth_getProof"], scene.proxy.seen)
-            chain.reorg(chain.number() - start)
+            asked = []
+            for method in ("eth_getBlockByNumber", "eth_getProof"):
+                scene.proxy.before[method] = lambda _, method=method: asked.append(method[7:])
+            t.wait_until(lambda: asked[-3:] == ["BlockByNumber"] * 3, 20)     # the last look is over
             begun = time.monotonic()
+            del asked[:]
+            t.wait_until(lambda: len(asked) >= 4, 20)
+            t.check(f"{name} asks for one block a poll, and reads nothing",
+                    len(asked) >= 4 and "Proof" not in asked and time.monotonic() - begun > 2, asked)
+            before = len(asked)
+            chain.reorg(chain.number() - start)
             t.check(f"{name} writes again what a reorganisation took", t.wait_until(
-                lambda: scene.contract.state()["sequence"] > first, 20))
-            took = time.monotonic() - begun
-            t.check(f"{name} sees it at the next polls", took < 8, took)
+                lambda: scene.contract.state()["sequence"] > first, 40))
+            polls = [*asked[before:], "Proof"].index("Proof")
+            t.check(f"{name} sees it at the next polls", polls < 8, polls)
+            scene.proxy.clear()
         scene.agrees(f"{name}, afterwards", 60)
         # An old batch on a newer one that is confirmed: its values are older.
         with scene.miner.paused():
