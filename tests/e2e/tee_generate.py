@@ -184,7 +184,7 @@ def kernel_signal(tsm):
     process = subprocess.Popen([str(t.BIN / "pbts"), "tee", "generate", "--tee", "sev", "--path",
                                 str(tsm.path), "--out", str(place("killed")), "--report-data",
                                 "00" * 64], stderr=subprocess.DEVNULL)
-    t.wait_until(lambda: tsm.entries, 10)
+    t.wait_until(lambda: "outblob" in tsm.held, 20)
     process.send_signal(signal.SIGKILL)
     process.wait()
     tsm.delay = {}

@@ -172,9 +172,12 @@ def malformed(daemon):
 def frequency(daemon):
     def ask(address):
         return generate(daemon, headers={"X-Forwarded-For": address})
+    begun = time.monotonic()
     codes = [ask("203.0.113.5").status for _ in range(PER_MINUTE)]
     t.check("an address has evidence ten times a minute", codes == [200] * PER_MINUTE, codes)
-    answer = ask("203.0.113.5")
+    while (answer := ask("203.0.113.5")).status == 200 and \
+            len(codes) < PER_MINUTE + (time.monotonic() - begun) * PER_MINUTE / 60:
+        codes.append(200)   # on a slow machine one more came back meanwhile
     refused("then it is too often", answer, 429, "TOO_OFTEN")
     t.check("and it is told when", 0 < int(answer.headers["Retry-After"]) <= 6 and
             "evidence" in answer.json()["error"], answer)
@@ -291,7 +294,7 @@ def kernel():
         answers = []
         thread = threading.Thread(target=lambda: answers.append(generate(daemon).status))
         thread.start()
-        t.wait_until(lambda: tsm.entries, 10)
+        t.wait_until(lambda: "outblob" in tsm.held, 20)
         begun = time.monotonic()
         code = daemon.stop()
         thread.join(30)

@@ -50,7 +50,7 @@ class FakeTsm:
         self.faults, self.spoil, self.delay = {}, set(), {}
         self.entries, self.numbers = {}, 0
         self.made, self.removed, self.writes = [], [], []
-        self.interrupted = set()
+        self.held, self.interrupted = set(), set()
         self.path.mkdir(parents=True, exist_ok=True)
         _own_namespace()
         self.device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
@@ -198,6 +198,8 @@ class FakeTsm:
     def hold(self, unique, attribute):
         """Let a read wait, until it is interrupted or the time is over."""
         end = time.monotonic() + self.delay.get(attribute, 0)
+        if attribute in self.delay:
+            self.held.add(attribute)
         while time.monotonic() < end:
             if not select.select([self.device], [], [], 0.02)[0]:
                 continue
