@@ -58,6 +58,7 @@ class Receipts:
 
 
 def first_life(helper, chain, factory):
+    s.hour_with_room(40)    # the receipts and the contract's last batch are of one
     scene = Scene(helper, chain, factory, "first")
     with a.Miner(chain):
         alice, bob, carol = scene.add_users("alice", "bob", "carol")

@@ -80,8 +80,7 @@ class Anvil:
                 self.port = int(found[1])
             return found or self.process.poll() is not None
 
-        t.wait_until(listening, 20, 0.02)
-        if self.process.poll() is not None or self.port == 0:
+        if not t.wait_until(listening, 60, 0.02) or self.process.poll() is not None:
             raise RuntimeError(f"anvil did not start:\n{self.log.read_text()[-2000:]}")
         self.command[self.command.index("--port") + 1] = str(self.port)
         return self

@@ -141,7 +141,7 @@ class Daemon:
         self.process = start([str(BIN / "pbts-tracker"), "--data", str(self.data), "--port",
                               str(self.port), "--listen", self.address, *self.flags], self.log)
 
-    def start(self, seconds=30.0):
+    def start(self, seconds=60.0):
         offset = self.log.stat().st_size if self.log.exists() else 0
         self.launch()
 
@@ -154,8 +154,7 @@ class Daemon:
                 self.port = int(found[1])
             return found or self.process.poll() is not None
 
-        wait_until(listening, seconds, 0.01)
-        if self.process.poll() is not None or self.port == 0:
+        if not wait_until(listening, seconds, 0.01) or self.process.poll() is not None:
             raise RuntimeError(f"pbts-tracker did not start:\n{self.text()[-2000:]}")
         return self
 

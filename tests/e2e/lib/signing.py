@@ -25,6 +25,13 @@ def epoch(at=None):
     return int(at or time.time()) // EPOCH_SECONDS
 
 
+def hour_with_room(seconds):
+    """Wait for the next one where this one ends sooner: receipts count by the hour."""
+    left = EPOCH_SECONDS - time.time() % EPOCH_SECONDS
+    if left < seconds:
+        time.sleep(left + 1)
+
+
 class Helper:
     """The program `sign`, kept running: one line in, one line out."""
 
