@@ -20,6 +20,7 @@ import pbts_test as t
 
 HEAD_S = 30             # for a hand-shake and a whole head, or for the next head
 SHARE = 3072            # of the general server's 4,096 connections
+TURN_S = 1              # between two bytes of who drips
 SWEEP_S = 6             # how late it may be noticed; sanitizers and a busy machine included
 
 
@@ -100,6 +101,28 @@ def many(daemon, https):
         t.skip("HTTPS has a share of the connections", f"only {hard} descriptors here")
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for _ in range(3):
+        begun, silent = time.monotonic(), crowd(https)
+        t.wait_until(lambda: count_closed(silent) >= 100, 20)
+        closed, full = count_closed(silent), negotiated(https) is None
+        others = daemon.get("/health").status
+        if time.monotonic() - begun < HEAD_S:
+            break       # else the first ones were closed for what they are, slow
+        for sock in silent:
+            sock.close()
+        t.wait_until(lambda: negotiated(https) is not None, 20)
+    # One or two places may still be those of the clients before.
+    t.check("those past HTTPS's share are closed", 100 <= closed <= 102, closed)
+    t.check("then HTTPS is full", full)
+    t.check("and the rest of REST is not", others == 200)
+    for sock in silent:
+        sock.close()
+    t.check("when they are gone it is there again",
+            t.wait_until(lambda: negotiated(https) is not None, 20))
+
+
+def crowd(https):
+    """Connections that say nothing."""
     silent = []
     for n in range(SHARE + 100):
         silent.append(socket.create_connection(("127.0.0.1", https), 10,
@@ -107,18 +130,11 @@ def many(daemon, https):
         silent[-1].setblocking(False)
         if n % 100 == 99:
             time.sleep(0.05)        # for the queue of those that wait to be accepted
+    return silent
 
-    def closed():
-        return sum(map(is_closed, silent))
-    t.wait_until(lambda: closed() >= 100, 20)
-    # One or two places may still be those of the clients before.
-    t.check("those past HTTPS's share are closed", 100 <= closed() <= 102, closed())
-    t.check("then HTTPS is full", negotiated(https) is None)
-    t.check("and the rest of REST is not", daemon.get("/health").status == 200)
-    for sock in silent:
-        sock.close()
-    t.check("when they are gone it is there again",
-            t.wait_until(lambda: negotiated(https) is not None, 20))
+
+def count_closed(socks):
+    return sum(map(is_closed, socks))
 
 
 # ---- slow clients ----
@@ -128,8 +144,8 @@ class Slow:
 
     def __init__(self, name, sock, first, drip=b"a"):
         self.name, self.sock, self.drip = name, sock, drip
-        self.began, self.closed_after = time.monotonic(), None
-        sock.settimeout(1)
+        self.began, self.closed_after, self.stood_still = time.monotonic(), None, 0
+        sock.settimeout(TURN_S)
         self.send(first)
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -154,8 +170,11 @@ class Slow:
 
     def run(self):
         while time.monotonic() < self.began + HEAD_S + 3 * SWEEP_S:
-            if not (self.open() and self.send(self.drip)):
-                self.closed_after = time.monotonic() - self.began
+            turn = time.monotonic()
+            ended = not (self.open() and self.send(self.drip))
+            self.stood_still += max(0, time.monotonic() - turn - TURN_S)    # so did the server, then
+            if ended:
+                self.closed_after = time.monotonic() - self.began - self.stood_still
                 return
 
 
