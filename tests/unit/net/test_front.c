@@ -294,33 +294,43 @@ static void a_peer_that_shut_its_side_down_gets_its_answers(void **state) {
     end(&fixture);
 }
 
-static void deadlines_hold_for_silent_slow_and_idle_connections(void **state) {
-    struct fixture fixture;
-    begin(&fixture, 200, 400);
-    int silent = dial(&fixture), slow = dial(&fixture), idle = dial(&fixture);
-    uint64_t start = pbts_clock_mono_us();
-    send_text(slow, "ab", 2);
-    send_text(idle, "a\n", 2);
-    expect(idle, "a\n");
-    for (unsigned i = 0; i < 6; i++) { /* a trickle moves no deadline */
-        usleep(25 * 1000);
-        send_text(slow, "b", 1);
-    }
-    uint8_t byte;
-    (void)!recv(slow, &byte, 1, 0); /* closed with bytes unread: a reset or an end */
-    close(slow);
-    uint64_t slow_us = pbts_clock_mono_us() - start;
-    expect_end(idle);
-    uint64_t idle_us = pbts_clock_mono_us() - start;
-    assert_in_range(slow_us, 150 * 1000, 1500 * 1000);
-    assert_in_range(idle_us, 350 * 1000, 3000 * 1000);
-    expect_end(silent);
-    assert_int_equal(atomic_load(&pbts_front_stats_of(fixture.front)->timed_out), 3);
-    for (unsigned i = 0; i < 2000 && atomic_load(&pbts_front_stats_of(fixture.front)->open) > 0;
-         i++) {
+enum { SHORT_MS = 200, NEVER_MS = 60 * 1000, LATE_US = 10 * 1000 * 1000 };
+
+static void expect_timed_out(struct fixture *fixture, unsigned count) {
+    const pbts_front_stats *stats = pbts_front_stats_of(fixture->front);
+    for (unsigned i = 0; i < 10000 && atomic_load(&stats->open) > 0; i++) {
         usleep(1000); /* the end is seen here before it is counted there */
     }
-    assert_int_equal(atomic_load(&pbts_front_stats_of(fixture.front)->open), 0);
+    assert_int_equal(atomic_load(&stats->open), 0);
+    assert_int_equal(atomic_load(&stats->timed_out), count);
+}
+
+static void a_deadline_holds_for_silent_and_slow_connections(void **state) {
+    struct fixture fixture;
+    begin(&fixture, SHORT_MS, NEVER_MS);
+    uint64_t start = pbts_clock_mono_us(), took_us = 0;
+    int silent = dial(&fixture), slow = dial(&fixture);
+    do { /* a trickle moves no deadline */
+        usleep(25 * 1000);
+        took_us = pbts_clock_mono_us() - start;
+    } while (took_us < LATE_US && send(slow, "b", 1, MSG_NOSIGNAL) == 1);
+    assert_in_range(took_us, (SHORT_MS - 50) * 1000, LATE_US - 1);
+    close(slow);
+    expect_end(silent);
+    expect_timed_out(&fixture, 2);
+    end(&fixture);
+}
+
+static void a_deadline_holds_for_idle_connections(void **state) {
+    struct fixture fixture;
+    begin(&fixture, NEVER_MS, SHORT_MS);
+    int idle = dial(&fixture);
+    uint64_t start = pbts_clock_mono_us();
+    send_text(idle, "a\n", 2);
+    expect(idle, "a\n");
+    expect_end(idle);
+    assert_in_range(pbts_clock_mono_us() - start, (SHORT_MS - 50) * 1000, LATE_US - 1);
+    expect_timed_out(&fixture, 1);
     end(&fixture);
 }
 
@@ -393,7 +403,7 @@ static void a_stop_finishes_what_has_begun(void **state) {
     expect(idle, "a\n");
     send_text(half, "a1\na2", 5);
     expect(half, "a1\n");
-    pbts_front_stop(fixture.front, 3000);
+    pbts_front_stop(fixture.front, NEVER_MS);
     expect_end(idle);
     send_text(half, "3\n", 2);
     expect(half, "a23\n");
@@ -452,7 +462,8 @@ int main(void) {
         cmocka_unit_test(a_burst_longer_than_a_turn_is_answered_to_its_end),
         cmocka_unit_test(the_last_answer_arrives_whatever_lies_behind_its_request),
         cmocka_unit_test(a_peer_that_shut_its_side_down_gets_its_answers),
-        cmocka_unit_test(deadlines_hold_for_silent_slow_and_idle_connections),
+        cmocka_unit_test(a_deadline_holds_for_silent_and_slow_connections),
+        cmocka_unit_test(a_deadline_holds_for_idle_connections),
         cmocka_unit_test(past_the_limit_the_oldest_idle_connection_goes_or_else_half_a_request),
         cmocka_unit_test(readers_that_do_not_read_keep_nobody_out),
         cmocka_unit_test(a_stop_finishes_what_has_begun),
