@@ -208,7 +208,7 @@ def no_descriptors_left():
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (few, few)))
 
     def port():
-        found = re.search(r'"port":(\d+)', log.read_text())
+        found = re.search(r'"port":(\d+)\D', log.read_text())
         return int(found[1]) if found else None
 
     def spent_s():

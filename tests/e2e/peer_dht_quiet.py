@@ -97,7 +97,7 @@ def outage(world):
     t.check("none of them by an announce of its own time: they had said one thing", all(
         n == 1 for n in said), said)
     for peer in world.peers:  # tracker_away comes before the first announce that fails
-        names = [json.loads(x)["event"] for x in peer.text().splitlines() if x.startswith("{")]
+        names = [x["event"] for x in peer.told()]
         first = names.index("announce_failed") if "announce_failed" in names else len(names)
         t.check("it was asked before anything was announced", "tracker_away" in names and
                 names.index("tracker_away") < first, names)

@@ -48,15 +48,14 @@ class OurPeer(clients.Client):
         t.wait_until(lambda: self.events(name) or self.process.poll() is not None, seconds)
         return bool(self.events(name))
 
+    def told(self):
+        """Its log's JSON lines, in order; of the last a part may be there, when it is being written."""
+        whole = self.text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+
     def events(self, name):
-        """Its log's JSON lines of one event."""
-        found = []
-        for line in self.text().splitlines():
-            if line.startswith("{"):
-                event = json.loads(line)
-                if event.get("event") == name:
-                    found.append(event)
-        return found
+        """Of one event."""
+        return [event for event in self.told() if event.get("event") == name]
 
     def kill(self):
         self.process.kill()

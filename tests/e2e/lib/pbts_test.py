@@ -149,7 +149,7 @@ class Daemon:
             with open(self.log, "rb") as log:
                 log.seek(offset)
                 text = log.read().decode(errors="replace")
-            found = re.search(r"event\"?[=:] ?\"?listening\"?.*?http\"?[=:](\d+)", text)
+            found = re.search(r"event\"?[=:] ?\"?listening\"?.*?http\"?[=:](\d+)\D", text)
             if found:
                 self.port = int(found[1])
             return found or self.process.poll() is not None
