@@ -65,9 +65,17 @@ def kept_words(peer_folder):
     return [(base64.b64decode(x["member"]), base64.b64decode(x["beacon"])) for x in kept]
 
 
+def are_kept(words):
+    return len(words) == 1 and len(words[0][0]) == 192 and len(words[0][1]) == 56
+
+
 def got_bytes(peer):
     stats = peer.events("stats")
     return stats[-1]["downloaded_bytes"] if stats else 0
+
+
+def receipts_taken(peer):
+    return (peer.events("stats") or [{"receipts_taken": 0}])[-1]["receipts_taken"]
 
 
 def joined(peer):
@@ -81,11 +89,12 @@ def tracker_outage(daemon):
     leecher = transfer.get()
     t.check("the transfer begins", t.wait_until(lambda: got_bytes(leecher) > SIZE // 4, 60),
             leecher.text()[-800:])
+    both = [transfer.base / who for who in ("alice", "bob")]
+    t.wait_until(lambda: all(are_kept(kept_words(folder)) for folder in both))
     daemon.kill()
     for who in ("alice", "bob"):
         words = kept_words(transfer.base / who)
-        t.check(f"{who} keeps a membership and a beacon on disk", len(words) == 1 and
-                len(words[0][0]) == 192 and len(words[0][1]) == 56, words)
+        t.check(f"{who} keeps a membership and a beacon on disk", are_kept(words), words)
     t.check("each his own, and the same beacon", kept_words(transfer.base / "alice")[0][0][:96] !=
             kept_words(transfer.base / "bob")[0][0][:96] and
             kept_words(transfer.base / "alice")[0][1] == kept_words(transfer.base / "bob")[0][1])
@@ -109,10 +118,10 @@ def seeder_killed(daemon):
     joined(seeder)
     leecher = transfer.get()
     t.wait_until(lambda: got_bytes(leecher) > SIZE // 2, 60)
-    taken = seeder.events("stats")[-1]["receipts_taken"]
+    taken = t.wait_until(lambda: receipts_taken(seeder) > 0)
     seeder.kill()
     t.check("the seeder is killed with receipts that no report had",
-            taken > 0 and transfer.totals() == (0, 0), (taken, transfer.totals()))
+            taken and transfer.totals() == (0, 0), (taken, transfer.totals()))
     again = transfer.seed(seeder.events("listening")[0]["port"])
     t.check("after the kill the transfer goes on",
             t.wait_until(lambda: leecher.events("finished"), 60, 0.2) and transfer.arrived(),
@@ -143,7 +152,7 @@ def killed_again_and_again(daemon):
     for kill in range(1, KILLS + 1):
         t.wait_until(lambda k=kill: got_bytes(leecher) > SIZE * k // (KILLS + 2), 40)
         seeder.kill()
-        taken = (seeder.events("stats") or [{"receipts_taken": 0}])[-1]["receipts_taken"]
+        taken = receipts_taken(seeder)
         kept = pieces_kept_by(transfer)
         signed |= kept
         if len(kept) < taken:
