@@ -49,19 +49,22 @@ class Thief:
         self.tag, self.node, self.certificate = tag, node, certificate
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, 0))
-        self.socket.settimeout(1.0)
 
-    def ask(self, to, packet):
-        """The answer to a query, or None."""
+    def ask(self, to, packet, seconds=1.0):
+        """The answer to a query within so long, or None."""
         packet = {"n": self.tag, "t": os.urandom(8), "y": "q", **packet}
+        self.socket.settimeout(seconds)
         self.socket.sendto(bencode(packet), to)
         try:
-            return bdecode(self.socket.recv(4096))[0]
+            while True:
+                answer = bdecode(self.socket.recv(4096))[0]
+                if answer.get(b"t") == packet["t"]:
+                    return answer
         except socket.timeout:
             return None
 
     def token(self, to):
-        answer = self.ask(to, {"a": {}, "q": "pbts_hello"})
+        answer = self.ask(to, {"a": {}, "q": "pbts_hello"}, 20)
         return answer and answer.get(b"r", {}).get(b"k")
 
     def query(self, to, method, target, signature=None):
