@@ -173,6 +173,9 @@ def unwritten_receipts(daemon):
     disk.clear()
     t.check("when the journal can be written it goes on", leecher.has("finished", 30) and
             transfer.arrived(), leecher.text()[-800:] + seeder.text()[-800:])
+    t.check("and has a receipt for all of it", t.wait_until(
+        lambda: stats(seeder)["uploaded_bytes"] >= SIZE and stats(seeder)["unreceipted_bytes"] == 0),
+        stats(seeder))
     disk.fill()
     seeder.kill()
     again = transfer.seed(*flags)
