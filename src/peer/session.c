@@ -243,7 +243,9 @@ void pbts_session_stop(pbts_session *session, pbts_moment now) {
 bool pbts_session_is_owed(const pbts_session *session) {
     const pbts_peer_conn *conn;
     for (uint32_t n = 1; (conn = pbts_session_next_conn(session, &n)); n++) {
-        if (conn->link != NULL && pbts_link_is_owed(conn->link)) return true;
+        if (conn->link == NULL) continue;
+        if (pbts_link_is_owed(conn->link)) return true;
+        if (session->stopping && conn->has_fast && conn->asked.count > 0) return true;
     }
     return false;
 }

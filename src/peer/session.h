@@ -188,10 +188,11 @@ bool pbts_session_next_event(pbts_session *session, pbts_session_event *out);
 void pbts_session_tick(pbts_session *session, pbts_moment now);
 uint64_t pbts_session_deadline_ms(const pbts_session *session); /* monotonic; UINT64_MAX: none */
 /* Stop asking and serving, sign for everything, ask for every receipt, say goodbye; done when it
- * has nothing to send. Who does not want to lose what is owed then waits a while for is_owed to
- * end. */
+ * has nothing to send. Who does not want to lose what is owed, nor to owe for blocks that come when
+ * nothing can be signed any more, then waits a while for is_owed to end. */
 void pbts_session_stop(pbts_session *session, pbts_moment now);
-/* Whether a peer that is here was served a whole piece that it has not signed for. */
+/* Whether a peer that is here was served a whole piece that it has not signed for, or, when we
+ * stop, has yet to give or reject a block that it was asked for (BEP 6 has it do one of both). */
 bool pbts_session_is_owed(const pbts_session *session);
 
 /* ---- figures ---- */

@@ -486,6 +486,31 @@ static uint32_t unpaid(const trio *t, const swarm_node *from, const swarm_node *
     return count;
 }
 
+/* Its seeder hears of it late, and what it sent until then makes pieces whole. */
+static void who_stops_fetching_signs_for_what_was_under_way(void **state) {
+    (void)state;
+    trio t;
+    trio_init(&t);
+    join(t.a);
+    join(t.c);
+    t.a->up_bytes_per_s = 300000;
+    connect(t.c, t.a);
+    for (int i = 0; i < 900 && served(t.world, t.a, t.c) < 12 * PIECE; i++)
+        swarm_run_ms(t.world, 10);
+    assert_false(pbts_session_is_owed(t.c->session));
+    pbts_session_stop(t.c->session, swarm_now(t.world));
+    swarm_drain(t.c);
+    assert_true(pbts_session_is_owed(t.c->session));
+    uint64_t before = served(t.world, t.a, t.c);
+    for (int i = 0; i < 100 && pbts_session_is_owed(t.c->session); i++) swarm_run_ms(t.world, 10);
+    assert_false(pbts_session_is_owed(t.c->session));
+    assert_true(served(t.world, t.a, t.c) < before + 2 * PIECE);
+    swarm_run_ms(t.world, 200);
+    assert_int_equal(unpaid(&t, t.a, t.c), 0);
+    assert_int_equal(t.a->refused + t.c->refused, 0);
+    trio_free(&t);
+}
+
 static void who_stops_serving_asks_for_what_is_owed(void **state) {
     (void)state;
     trio t;
@@ -560,6 +585,7 @@ int main(void) {
         cmocka_unit_test(debts_are_paid_on_the_next_connection),
         cmocka_unit_test(who_gave_most_of_a_piece_and_left_is_paid),
         cmocka_unit_test(stopping_signs_for_everything),
+        cmocka_unit_test(who_stops_fetching_signs_for_what_was_under_way),
         cmocka_unit_test(who_stops_serving_asks_for_what_is_owed),
         cmocka_unit_test(who_owes_is_not_parted_from),
         cmocka_unit_test(a_new_ticket_is_told_to_all),
