@@ -20,6 +20,7 @@ PIECE = 65536
 LIMIT = 3 * 1024 * 1024  # bytes a second: a transfer takes some five seconds
 EXPOSURE = 4 * PIECE
 KILLS = 4
+RECEIPT, COUNTED = 1, 3  # entries of a journal
 
 
 class Transfer:
@@ -133,9 +134,26 @@ def seeder_killed(daemon):
             (SIZE - up) % PIECE in (0, SIZE % PIECE), (up, down, SIZE))
 
 
+def journal_of(transfer):
+    (path,) = (transfer.base / "alice/state").glob("*.journal")
+    return path
+
+
+def last_number_in(journal):
+    """How many receipts were ever put into it, those that were reported since and left out too: they are
+    numbered (src/peer/journal.h)."""
+    data, last = journal.read_bytes().removeprefix(b"pbts-journal1\n"), 0
+    while len(data) >= 16 and len(data) >= 16 + int.from_bytes(data[:4], "big"):
+        body, data = (data[16:16 + int.from_bytes(data[:4], "big")],
+                      data[16 + int.from_bytes(data[:4], "big"):])
+        at = {RECEIPT: 1, COUNTED: 17}.get(body[0])
+        last = max(last, int.from_bytes(body[at:at + 8], "big")) if at else last
+    return last
+
+
 def pieces_kept_by(transfer):
     """The pieces with a receipt of their own in the journal of a seeder that is not there."""
-    (path,) = (transfer.base / "alice/state").glob("*.journal")
+    path = journal_of(transfer)
     shown = json.loads(t.pbts("receipt", "show", "--json", path).stdout)
     return {x["piece_index"] for x in shown}
 
@@ -148,15 +166,17 @@ def killed_again_and_again(daemon):
     joined(seeder)
     port = seeder.events("listening")[0]["port"]
     leecher = transfer.get("--receipts", "piece")
-    short, lost, signed = [], [], set()
+    short, lost, signed, before = [], [], set(), 0
     for kill in range(1, KILLS + 1):
         t.wait_until(lambda k=kill: got_bytes(leecher) > SIZE * k // (KILLS + 2), 40)
         seeder.kill()
         taken = receipts_taken(seeder)
         kept = pieces_kept_by(transfer)
         signed |= kept
-        if len(kept) < taken:
-            short.append((kill, taken, len(kept)))
+        last = last_number_in(journal_of(transfer))
+        if last - before < taken:
+            short.append((kill, taken, last, before, len(kept)))
+        before = last
         seeder = transfer.seed(port, *flags)
         worth = sum(min(PIECE, SIZE - piece * PIECE) for piece in signed)
         if not t.wait_until(lambda w=worth: transfer.totals()[0] >= w, 20):
