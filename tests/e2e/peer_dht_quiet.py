@@ -118,6 +118,7 @@ def main():
     with t.Daemon("--interval-s", "1800", "--min-interval-s", "900",
                   "--dht-nodes", f"{address_of(0)}:{PORT}") as daemon:
         world = World(daemon)
+        joined(world.peers)     # whom he asks first
         asker = start_asker(world)
         world.torrent_of(world.new)
         alarm_without_a_fire(world)
