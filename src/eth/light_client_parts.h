@@ -17,6 +17,7 @@ struct pbts_light_client {
     pbts_light_request request;
     uint64_t asked[PBTS_LIGHT_OPTIMISTIC + 1];    /* the number of the last request of each kind */
     uint64_t updates_s, finality_s, optimistic_s; /* when to ask for these again */
+    uint64_t clock_s;                             /* the time of the last call */
     union {                                       /* one answer being looked at */
         pbts_light_update update;
         pbts_light_bootstrap bootstrap;

@@ -12,6 +12,26 @@ enum {
     FINALITY_POLLS_PER_EPOCH = 4, /* a finalized block comes once an epoch */
 };
 
+/* ---- the clock ---- */
+
+static void bring_forward(uint64_t *due_s, uint64_t by_s) {
+    *due_s -= *due_s < by_s ? *due_s : by_s;
+}
+
+/* A clock that was ahead is set right: what was put off by it is put off by as long from now, and
+ * not until the time comes again that it showed. */
+static void heed_clock(pbts_light_client *client, uint64_t now_s) {
+    uint64_t back_s = now_s < client->clock_s ? client->clock_s - now_s : 0;
+    client->clock_s = now_s;
+    if (back_s == 0) return;
+    for (uint32_t i = 0; i < client->config.server_count; i++) {
+        bring_forward(&client->servers[i].asked_again_s, back_s);
+    }
+    bring_forward(&client->updates_s, back_s);
+    bring_forward(&client->finality_s, back_s);
+    bring_forward(&client->optimistic_s, back_s);
+}
+
 /* ---- what is wanted ---- */
 
 static uint64_t epoch_s(const pbts_beacon_network *network) {
@@ -105,6 +125,7 @@ static uint64_t plan(const pbts_light_client *client, pbts_light_request *out, u
 bool pbts_light_client_next_request(pbts_light_client *client, pbts_light_request *out,
                                     uint64_t now_s) {
     pbts_light_request next = { .kind = PBTS_LIGHT_BOOTSTRAP };
+    heed_clock(client, now_s);
     if (plan(client, &next, now_s) > now_s) return false;
     next.number = client->request.number + 1;
     client->request = next;
@@ -167,6 +188,7 @@ static void blame_lie(pbts_light_server *server, uint64_t now_s) {
 
 void pbts_light_client_no_answer(pbts_light_client *client, uint64_t number, uint64_t now_s) {
     if (!client->is_waiting || client->request.number != number) return;
+    heed_clock(client, now_s);
     client->is_waiting = false;
     blame_silence(&client->servers[client->request.server], now_s);
 }
@@ -294,6 +316,7 @@ pbts_status pbts_light_client_answer(pbts_light_client *client, uint64_t number,
                                      pbts_light_format format, pbts_span body, uint64_t now_s) {
     const pbts_light_store *store = &client->store;
     if (!client->is_waiting || client->request.number != number) return PBTS_DENIED;
+    heed_clock(client, now_s);
     intake in = { .client = client, .now_s = now_s };
     bool had_next = store->has_next;
     uint64_t had_slot = store->finalized.beacon.slot;

@@ -11,6 +11,7 @@ typedef struct {
     temper tempers[SERVERS];
     uint32_t asked[SERVERS];
     uint64_t now_s;
+    uint64_t ahead_s; /* of the client's clock */
     pbts_light_update update;
     pbts_light_bootstrap bootstrap;
     message m;
@@ -87,24 +88,25 @@ static void make_body(world *w, const pbts_light_request *request, temper t) {
 /* One request and its answer; false when there is none to make now. */
 static bool step(world *w) {
     pbts_light_request request, second;
-    if (!pbts_light_client_next_request(w->client, &request, w->now_s)) return false;
+    uint64_t now_s = w->now_s + w->ahead_s;
+    if (!pbts_light_client_next_request(w->client, &request, now_s)) return false;
     assert_true(request.server < SERVERS);
-    assert_false(pbts_light_client_next_request(w->client, &second, w->now_s));
-    assert_true(pbts_light_client_deadline_s(w->client, w->now_s) == UINT64_MAX);
+    assert_false(pbts_light_client_next_request(w->client, &second, now_s));
+    assert_true(pbts_light_client_deadline_s(w->client, now_s) == UINT64_MAX);
     temper t = w->tempers[request.server];
     w->asked[request.server]++;
     bool is_head = request.kind == PBTS_LIGHT_BOOTSTRAP || request.kind == PBTS_LIGHT_OPTIMISTIC;
     if (t == SILENT || (t == HEADS_ONLY && !is_head)) {
-        pbts_light_client_no_answer(w->client, request.number, w->now_s);
+        pbts_light_client_no_answer(w->client, request.number, now_s);
         return true;
     }
     make_body(w, &request, t);
     uint8_t *copy = malloc(w->body_len + 1);
     memcpy(copy, w->body, w->body_len);
     pbts_status status = pbts_light_client_answer(w->client, request.number, PBTS_LIGHT_SSZ,
-                                                  (pbts_span){ copy, w->body_len }, w->now_s);
+                                                  (pbts_span){ copy, w->body_len }, now_s);
     assert_int_equal(pbts_light_client_answer(w->client, request.number, PBTS_LIGHT_SSZ,
-                                              (pbts_span){ copy, w->body_len }, w->now_s),
+                                              (pbts_span){ copy, w->body_len }, now_s),
                      PBTS_DENIED); /* twice the same */
     free(copy);
     if (t == LIES || t == GARBAGE || t == FOREIGN) assert_int_not_equal(status, PBTS_OK);
@@ -213,6 +215,28 @@ static void with_nobody_answering_it_waits_and_comes_back(void **state) {
     settle(w);
     assert_synced(w);
     free_world(w);
+}
+
+/* Who is right looks as if they lagged while it is ahead. */
+static void a_clock_that_is_set_back_puts_off_nothing_for_longer(void **state) {
+    (void)state;
+    static const temper MEANWHILE[] = { HONEST, SILENT };
+    for (size_t t = 0; t < sizeof MEANWHILE / sizeof MEANWHILE[0]; t++) {
+        pbts_light_request request;
+        world *w = new_world(50);
+        settle(w);
+        for (int i = 0; i < SERVERS; i++) w->tempers[i] = MEANWHILE[t];
+        w->ahead_s = 24 * 3600;
+        settle(w);
+        for (int i = 0; i < SERVERS; i++) w->tempers[i] = HONEST;
+        w->ahead_s = 0;
+        settle(w); /* nor for shorter: */
+        assert_false(pbts_light_client_next_request(w->client, &request, w->now_s + 3));
+        w->now_s += w->network.seconds_per_slot;
+        settle(w);
+        assert_int_equal(slot_of(w, false), pbts_beacon_slot_at(&w->network, w->now_s) - 1);
+        free_world(w);
+    }
 }
 
 static void questions_that_nobody_answers_do_not_hold_up_others(void **state) {
@@ -418,6 +442,7 @@ int main(void) {
         cmocka_unit_test(one_honest_server_of_three_is_enough),
         cmocka_unit_test(a_liar_waits_longer_than_a_silent_server),
         cmocka_unit_test(with_nobody_answering_it_waits_and_comes_back),
+        cmocka_unit_test(a_clock_that_is_set_back_puts_off_nothing_for_longer),
         cmocka_unit_test(questions_that_nobody_answers_do_not_hold_up_others),
         cmocka_unit_test(a_trusted_block_that_became_too_old_ends_it),
         cmocka_unit_test(a_period_without_its_committee_is_asked_for_at_once),
