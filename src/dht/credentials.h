@@ -50,8 +50,9 @@ PBTS_MUST_USE pbts_status pbts_dht_credentials_learn_beacon(pbts_dht_credentials
 /* The newest, PBTS_DHT_BEACON_LEN bytes; empty: none. Borrowed until the next one. */
 pbts_span pbts_dht_credentials_beacon(const pbts_dht_credentials *credentials);
 
-/* Whether pbts_dht_credentials_certify is due: there is no certificate, it ends soon, or a newer
- * beacon is known. To be asked often: also others' certificates bring newer beacons. */
+/* Whether pbts_dht_credentials_certify is due: there is no certificate, it ends soon, its beginning
+ * is to come (the clock was set back), or a newer beacon is known. To be asked often: also others'
+ * certificates bring newer beacons. */
 bool pbts_dht_credentials_is_due(const pbts_dht_credentials *credentials, uint64_t now_s);
 /* Make a new session key and a certificate of it, signed by `member`, under the newest beacon.
  * PBTS_NOT_FOUND: no beacon is known; PBTS_DENIED: the membership is another key's; PBTS_STALE: it

@@ -27,7 +27,7 @@ struct pbts_dht_credentials {
 
     bool has_self;
     pbts_secp256k1_secret session; /* wiped */
-    uint64_t self_beacon_epoch;
+    uint64_t self_beacon_epoch, self_issued_s;
     uint8_t certificate[PBTS_DHT_CERTIFICATE_LEN];
     pbts_dht_member self;
 

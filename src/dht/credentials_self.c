@@ -14,6 +14,8 @@ static uint64_t min_of(uint64_t a, uint64_t b) {
 bool pbts_dht_credentials_is_due(const pbts_dht_credentials *credentials, uint64_t now_s) {
     if (!credentials->has_self) return true;
     if (credentials->self_beacon_epoch != credentials->newest.epoch) return true;
+    /* It was made by a clock that was ahead: nobody takes it yet. */
+    if (credentials->self_issued_s > now_s + PBTS_DHT_CLOCK_SLACK_S) return true;
     return now_s + PBTS_DHT_RENEW_S >= credentials->self.expires_s;
 }
 
@@ -48,6 +50,7 @@ static void take_self(pbts_dht_credentials *credentials, const pbts_dht_certific
     memcpy(self->session_key, certificate->session_key.bytes, sizeof self->session_key);
     credentials->session = *session;
     credentials->self_beacon_epoch = certificate->beacon.epoch;
+    credentials->self_issued_s = certificate->issued;
     pbts_writer writer =
         pbts_writer_over(credentials->certificate, sizeof credentials->certificate);
     pbts_dht_certificate_encode(&writer, certificate);

@@ -274,6 +274,29 @@ static void a_node_certifies_what_is_its_own_only(void **state) {
     pbts_dht_credentials_free(node);
 }
 
+/* Nobody takes a certificate before it begins, so who made one by a clock that was ahead would be
+ * nobody's neighbour for as long. */
+static void a_certificate_is_made_anew_when_the_clock_is_set_back(void **state) {
+    (void)state;
+    instance it = instance_new(0x11);
+    pbts_dht_credentials *a = node_of(&it, 1), *b = node_of(&it, 2);
+    key_pair user = key_of(1);
+    pbts_membership membership = membership_of(&it, &user);
+    pbts_dht_member member;
+    const uint64_t ahead = NOW + DAY, slack = PBTS_DHT_CLOCK_SLACK_S;
+    assert_int_equal(pbts_dht_credentials_certify(a, &user.secret, &membership, ahead), PBTS_OK);
+    assert_int_equal(shown(b, &member, pbts_dht_credentials_certificate(a), NOW), PBTS_STALE);
+    assert_false(pbts_dht_credentials_is_due(a, ahead));
+    assert_false(pbts_dht_credentials_is_due(a, ahead - slack)); /* which others take */
+    assert_true(pbts_dht_credentials_is_due(a, ahead - slack - 1));
+    assert_true(pbts_dht_credentials_is_due(a, NOW));
+    assert_int_equal(pbts_dht_credentials_certify(a, &user.secret, &membership, NOW), PBTS_OK);
+    assert_int_equal(shown(b, &member, pbts_dht_credentials_certificate(a), NOW), PBTS_OK);
+    assert_false(pbts_dht_credentials_is_due(a, NOW));
+    pbts_dht_credentials_free(a);
+    pbts_dht_credentials_free(b);
+}
+
 static void certificates_end_soon_after_their_beacon(void **state) {
     (void)state;
     instance it = instance_new(0x11);
@@ -420,6 +443,7 @@ int main(void) {
         cmocka_unit_test(an_outage_of_any_length_loses_no_member),
         cmocka_unit_test(a_membership_ends_by_the_trackers_time),
         cmocka_unit_test(a_node_certifies_what_is_its_own_only),
+        cmocka_unit_test(a_certificate_is_made_anew_when_the_clock_is_set_back),
         cmocka_unit_test(certificates_end_soon_after_their_beacon),
         cmocka_unit_test(every_certificate_has_a_session_key_of_its_own),
         cmocka_unit_test(an_announce_says_what_was_asked),
