@@ -19,9 +19,8 @@ struct pbts_kms_node {
     bool is_broken;              /* the journal lacks something: silent until a restart */
     uint8_t *said;               /* of the last ceremony that ended */
     size_t said_len;
-    uint64_t next_begin_ms; /* before that we do not follow others */
-    uint64_t ahead;         /* an attempt beyond ours, */
-    uint32_t ahead_senders; /* and who is there already */
+    uint64_t next_begin_ms;             /* before that we do not follow others */
+    uint64_t begun[PBTS_KMS_NODES_MAX]; /* attempts beyond ours: which each node was in last */
     pbts_kms_fault faults[PBTS_KMS_NODES_MAX];
 };
 
@@ -108,8 +107,7 @@ static pbts_status open_ceremony(pbts_kms_node *node, uint64_t epoch, uint64_t a
     if (status != PBTS_OK) return status;
     pbts_kms_ceremony_free(node->ceremony);
     node->ceremony = ceremony;
-    node->ahead = 0;
-    node->ahead_senders = 0;
+    memset(node->begun, 0, sizeof node->begun);
     node->next_begin_ms = now_ms + node->config.pause_ms;
     return PBTS_OK;
 }
@@ -172,6 +170,7 @@ static pbts_status end(pbts_kms_node *node) {
     if (status != PBTS_OK) return status;
     node->key = *key;
     node->has_key = true;
+    memset(node->begun, 0, sizeof node->begun);
     pbts_kms_ceremony_free(node->ceremony);
     node->ceremony = NULL;
     return PBTS_OK;
@@ -196,17 +195,15 @@ static pbts_status receive_into(pbts_kms_node *node, const pbts_kms_message *mes
     return status == PBTS_OK ? append(node, bytes) : status;
 }
 
-/* An attempt beyond ours was begun by t nodes, so by an honest one, which knew that ours failed. */
-static bool is_left_behind(pbts_kms_node *node, const pbts_kms_message *message) {
-    size_t count = 0;
-    if (message->attempt > node->ahead) {
-        node->ahead = message->attempt;
-        node->ahead_senders = 0;
+/* The latest attempt beyond ours that t nodes have come to, so an honest one, which knew that all
+ * before it failed. */
+static bool is_left_behind(const pbts_kms_node *node, uint64_t attempt) {
+    size_t there = 0, beyond = 0, threshold = node->config.group->threshold;
+    for (size_t i = 0; i < node->config.group->nodes; i++) {
+        there += node->begun[i] >= attempt;
+        beyond += node->begun[i] > attempt;
     }
-    if (message->attempt < node->ahead) return false;
-    node->ahead_senders |= UINT32_C(1) << (message->sender - 1);
-    for (size_t i = 0; i < node->config.group->nodes; i++) count += node->ahead_senders >> i & 1;
-    return count >= node->config.group->threshold;
+    return there >= threshold && beyond < threshold;
 }
 
 /* Whether we take part in the ceremony that the message is of; PBTS_STALE: no, or not yet. */
@@ -214,10 +211,12 @@ static pbts_status follow(pbts_kms_node *node, const pbts_kms_message *message, 
     uint64_t ours = node->ceremony != NULL ? pbts_kms_ceremony_attempt(node->ceremony) : 0;
     if (message->epoch != next_epoch(node)) return PBTS_STALE;
     if (node->ceremony != NULL && message->attempt == ours) return PBTS_OK;
-    if (message->attempt < ours || message->attempt - ours > PBTS_KMS_ATTEMPT_STEP_MAX ||
-        message->kind != PBTS_KMS_COMMIT || node->replays)
+    if (message->attempt < ours || message->kind != PBTS_KMS_COMMIT || node->replays)
         return PBTS_STALE;
-    if (is_running(node) && !is_left_behind(node, message)) return PBTS_STALE;
+    uint64_t *begun = &node->begun[message->sender - 1];
+    if (message->attempt > *begun) *begun = message->attempt;
+    bool is_led = !is_running(node) && message->attempt - ours <= PBTS_KMS_ATTEMPT_STEP_MAX;
+    if (!is_led && !is_left_behind(node, message->attempt)) return PBTS_STALE;
     if (now_ms < node->next_begin_ms) return PBTS_STALE;
     return begin(node, message->attempt, now_ms);
 }

@@ -18,7 +18,7 @@ enum {
     PBTS_KMS_QUESTION_LEN_MAX = 2048,
     PBTS_KMS_ANSWER_LEN_MAX = 192 * 1024,
     PBTS_KMS_SAID_LEN_MAX = 128 * 1024, /* all that was said in one ceremony, as a bencoded list */
-    PBTS_KMS_ATTEMPT_STEP_MAX = 1000,   /* how far ahead of ours another's attempt may be */
+    PBTS_KMS_ATTEMPT_STEP_MAX = 1000,   /* how far ahead of ours we follow one node; t nodes, any */
 };
 
 /* What must be on disk before the node goes on; each gives PBTS_OK or the reason why it is not,

@@ -370,6 +370,86 @@ static void who_votes_both_ways_leaves_nobody_behind(void **state) {
     assert_true(with_death > 0 && without > 0); /* or the votes came too early to do harm */
 }
 
+/* ---- attempts ---- */
+
+/* What the liar begins an attempt with. */
+static pbts_span commit_of(const world *w, uint64_t attempt,
+                           uint8_t buffer[static PBTS_KMS_MESSAGE_LEN_MAX]) {
+    pbts_kms_ceremony_config config = { .group = &w->group,
+                                        .number = 5,
+                                        .identity = w->identities[4],
+                                        .seed = { 5 },
+                                        .epoch = 1,
+                                        .attempt = attempt,
+                                        .commit_ms = WORLD_COMMIT_MS,
+                                        .phase_ms = WORLD_PHASE_MS };
+    pbts_kms_ceremony *ceremony;
+    pbts_writer writer = pbts_writer_over(buffer, PBTS_KMS_MESSAGE_LEN_MAX);
+    assert_int_equal(pbts_kms_ceremony_new(&ceremony, pbts_mem_system(), &config, w->now_ms),
+                     PBTS_OK);
+    assert_int_equal(pbts_kms_ceremony_next(ceremony, &writer, w->now_ms), PBTS_OK);
+    pbts_kms_ceremony_free(ceremony);
+    return pbts_writer_span(&writer);
+}
+
+static uint64_t attempt_of(const world *w, size_t i) {
+    const pbts_kms_ceremony *ceremony = pbts_kms_node_ceremony(w->node[i]);
+    return ceremony != NULL ? pbts_kms_ceremony_attempt(ceremony) : 0;
+}
+
+static void steps(world *w, uint64_t ms) {
+    for (uint64_t end = w->now_ms + ms; w->now_ms < end;) world_step(w);
+}
+
+/* As far ahead as a node follows anybody, and again, while node 4 is off. Then the liar's machine
+ * has its honest program again; it and node 4 know of none of these attempts. */
+static void attempts_that_a_liar_used_up_lock_nobody_out(void **state) {
+    (void)state;
+    world *w = world_new(WORLD_NODES, WORLD_THRESHOLD, 41);
+    liar l = { .w = w };
+    uint8_t bytes[PBTS_KMS_MESSAGE_LEN_MAX];
+    world_kill(w, 4);
+    world_kill(w, VICTIM);
+    for (uint64_t attempt = 1; attempt < 4 * PBTS_KMS_ATTEMPT_STEP_MAX;
+         attempt += PBTS_KMS_ATTEMPT_STEP_MAX) {
+        liar_tell(&l, commit_of(w, attempt, bytes));
+        steps(w, 2 * WORLD_COMMIT_MS);
+        assert_true(attempt_of(w, 0) == attempt && attempt_of(w, 2) == attempt);
+    }
+    world_start(w, 4);
+    world_start(w, VICTIM);
+    steps(w, 2 * WORLD_COMMIT_MS);
+    world_begin(w, 0);
+    assert_true(world_run(w, 1));
+    world_check(w);
+    world_free(w);
+}
+
+/* Node 4 alone was in an attempt of its own, which can neither succeed nor fail. */
+static void who_boasts_of_an_attempt_far_ahead_hides_none_from_others(void **state) {
+    (void)state;
+    world *w = world_new(WORLD_NODES, WORLD_THRESHOLD, 42);
+    liar l = { .w = w };
+    uint8_t bytes[PBTS_KMS_MESSAGE_LEN_MAX];
+    pbts_span boast = commit_of(w, PBTS_KMS_ATTEMPT_STEP_MAX, bytes);
+    world_kill(w, 4);
+    for (size_t i = 0; i < VICTIM; i++) world_kill(w, i);
+    world_begin(w, VICTIM);
+    steps(w, 2 * WORLD_COMMIT_MS);
+    for (size_t i = 0; i < VICTIM; i++) world_start(w, i);
+    world_kill(w, VICTIM);
+    world_begin(w, 0);
+    steps(w, 2 * WORLD_COMMIT_MS); /* without node 4 it fails */
+    world_begin(w, 0);
+    world_start(w, VICTIM);
+    for (uint64_t end = w->now_ms + WORLD_COMMIT_MS / 2; w->now_ms < end;) {
+        liar_tell_one(&l, VICTIM, boast);
+        world_step(w);
+    }
+    assert_true(attempt_of(w, 0) == 2 && attempt_of(w, VICTIM) == 2);
+    world_free(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_deals_after_all_have_spoken_takes_nobodys_share),
@@ -380,6 +460,8 @@ int main(void) {
         cmocka_unit_test(who_commits_in_two_ways_leaves_nobody_behind),
         cmocka_unit_test(who_knows_of_two_commitments_still_complains),
         cmocka_unit_test(who_votes_both_ways_leaves_nobody_behind),
+        cmocka_unit_test(attempts_that_a_liar_used_up_lock_nobody_out),
+        cmocka_unit_test(who_boasts_of_an_attempt_far_ahead_hides_none_from_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
