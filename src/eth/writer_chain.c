@@ -8,8 +8,23 @@ static bool is_at(const pbts_reputation_state *state, uint64_t sequence,
     return state->sequence == sequence && pbts_eth_hash_equal(&state->head, head);
 }
 
+/* The oldest head that nothing may lead to any more; heads_len: there is none. */
+static size_t oldest_behind(const pbts_eth_journal *journal) {
+    size_t i = 0;
+    while (
+        i < journal->heads_len &&
+        (i == journal->base || journal->heads[i].sequence > journal->heads[journal->base].sequence))
+        i++;
+    return i;
+}
+
+bool pbts_eth_journal_has_room(const pbts_eth_journal *journal) {
+    return journal->heads_len < PBTS_ETH_HEADS_MAX || oldest_behind(journal) < journal->heads_len;
+}
+
 static void forget_oldest(pbts_eth_journal *journal) {
-    size_t oldest = journal->base == 0 ? 1 : 0;
+    size_t oldest = oldest_behind(journal);
+    if (oldest == journal->heads_len) oldest = journal->base == 0 ? 1 : 0;
     memmove(&journal->heads[oldest], &journal->heads[oldest + 1],
             (journal->heads_len - oldest - 1) * sizeof journal->heads[0]);
     journal->heads_len--;

@@ -219,7 +219,8 @@ void pbts_eth_writer_push(pbts_eth_writer *writer, uint64_t now_ms) {
 static void refused(pbts_eth_writer *writer, uint64_t now_ms) {
     writer->problem = PBTS_ETH_REFUSED;
     writer->was_sent = false;
-    if (++writer->refusals >= PBTS_ETH_WRITER_REFUSED_MAX) {
+    if (++writer->refusals >= PBTS_ETH_WRITER_REFUSED_MAX &&
+        pbts_eth_journal_has_room(&writer->journal)) {
         give_up_smaller(writer);
     } else {
         pbts_eth_writer_back_off(writer, PBTS_ETH_READ, &writer->troubles, now_ms);

@@ -97,6 +97,9 @@ void pbts_eth_writer_persist(pbts_eth_writer *writer, const pbts_eth_outcome *ou
 void pbts_eth_writer_judge(pbts_eth_writer *writer, uint64_t now_ms);
 /* Drop the batch in flight, but know its head: it may be mined after all. */
 void pbts_eth_writer_give_up(pbts_eth_writer *writer);
+/* Whether one more batch can be given up: those that were keep their heads as long as they may be
+ * mined, or it would look as if somebody else had written. */
+bool pbts_eth_journal_has_room(const pbts_eth_journal *journal);
 /* Enter a head, in place of the oldest that is not the base if there is no room; returns where. */
 size_t pbts_eth_journal_know(pbts_eth_journal *journal, const pbts_eth_known_head *head);
 

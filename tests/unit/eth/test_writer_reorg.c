@@ -184,6 +184,31 @@ static void what_was_confirmed_since_is_dirty_again_when_an_old_batch_lands_on_i
     }
 }
 
+/* All endpoints refuse for longer than there are heads to remember, while the account changes; and
+ * one of them has kept the first batch. */
+static void a_batch_that_was_given_up_long_ago_is_still_ours(void **state) {
+    (void)state;
+    for (int crashes = 0; crashes < 2; crashes++) {
+        chain *world = chain_new(6);
+        world->config.poll_ms = 50; /* so that few blocks pass */
+        host_crash(world);
+        host_change(world, 0, 1, 1);
+        run_to_writes(world, 1);
+        host_change(world, 0, 1, 1);
+        size_t kept = give_up_next_batch(world);
+        for (size_t i = 0; i < PBTS_ETH_WRITER_REFUSED_MAX * (PBTS_ETH_HEADS_MAX + 8); i++) {
+            host_change(world, 0, 1, 1);
+            run_to(world, PBTS_ETH_SEND);
+            pbts_eth_writer_sent(world->writer, PBTS_ETH_SEND_REFUSED, world->now_ms);
+        }
+        if (crashes) host_crash(world);
+        assert_int_equal(pool_take(world, &world->pools[0], kept), PBTS_ETH_SEND_ACCEPTED);
+        chain_mine(world);
+        assert_int_equal(chain_newest(world)->txs_len, 1);
+        finish(world);
+    }
+}
+
 static void an_idle_writer_sees_at_the_next_poll_that_its_block_is_gone(void **state) {
     (void)state;
     chain *world = chain_new(5);
@@ -231,6 +256,7 @@ int main(void) {
             what_came_after_a_rewind_is_dirty_again_when_the_chain_returns_to_its_old_way),
         cmocka_unit_test(a_batch_that_lands_on_another_one_than_it_was_made_for_is_known),
         cmocka_unit_test(what_was_confirmed_since_is_dirty_again_when_an_old_batch_lands_on_it),
+        cmocka_unit_test(a_batch_that_was_given_up_long_ago_is_still_ours),
         cmocka_unit_test(an_idle_writer_sees_at_the_next_poll_that_its_block_is_gone),
         cmocka_unit_test(an_idle_writer_looks_again_after_25_polls_whatever_it_is_told),
     };
