@@ -2,7 +2,8 @@
 # build: asan
 # timeout: 90
 """A machine is lost while a batch of it waits in the pools. The next one with its key waits until that
-batch is mined, or puts something else in its place, before it reads the contract: no CONFLICT later."""
+batch is mined, or puts something else in its place, before it reads the contract: no CONFLICT later.
+And a contract that is younger than chain_depth is waited for."""
 import sys
 import threading
 import time
@@ -138,13 +139,31 @@ def boasts(helper, chain, factory):
         proxy.stop()
 
 
+def young(helper, chain, factory):
+    """A contract that was made less than chain_depth blocks ago is there all the same."""
+    name = "a young contract"
+    with a.Miner(chain):
+        chain.mine(60)
+        made = chain.number()
+        scene = Scene(helper, chain, factory, "young")
+        scene.add_users("grace", "heidi")
+        scene.agrees(name)
+        scene.tracker.kill()
+        tracker = successor(scene, "younger", depth=chain.number() - made + 30)
+        coming = Coming(tracker)
+        t.check(f"{name}: the next machine waits until it is old enough", coming.up(40),
+                tracker.text()[-2000:])
+        check_goes_on(scene, tracker, name)
+        scene.end(name)
+
+
 def main():
     if a.fetch():
         helper = s.Helper()
         with a.Anvil(mines=False) as chain:
             with a.Miner(chain):
                 factory = k.make_factory(chain)
-            for test in (waited_for, replaced, boasts):
+            for test in (waited_for, replaced, boasts, young):
                 test(helper, chain, factory)
     t.finish()
 

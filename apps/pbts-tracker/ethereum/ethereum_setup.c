@@ -75,18 +75,26 @@ static pbts_status read_contract(setup *s, loaded *out, const pbts_eth_address *
     return status;
 }
 
+/* Whether the contract is the same where it is deep enough; younger than that, it is not there. */
+static pbts_status look_deep(setup *s, loaded *out, const pbts_eth_address *contract,
+                             bool *is_settled) {
+    uint64_t sequence = out->state.sequence;
+    pbts_status status = read_contract(s, out, contract, s->app->config.chain_depth);
+    *is_settled = status == PBTS_OK && out->state.sequence == sequence;
+    return status == PBTS_NOT_FOUND ? PBTS_OK : status;
+}
+
 /* What is deep enough must be all there is: another writer's last batches would be lost. */
 static pbts_status read_settled(setup *s, loaded *out, const pbts_eth_address *contract) {
     const struct timespec pause = { .tv_sec = 1 };
     uint32_t depth = s->app->config.chain_depth;
     for (int i = 0; i < SETTLE_TRIES; i++) {
-        uint64_t sequence;
+        bool is_settled = false;
         PBTS_TRY(read_contract(s, out, contract, 0));
-        sequence = out->state.sequence;
         bool is_old = out->block.block_number < s->settled_block; /* servers that lag */
-        if (!is_old && (sequence == 0 || depth == 0)) return PBTS_OK;
-        if (!is_old) PBTS_TRY(read_contract(s, out, contract, depth));
-        if (!is_old && out->state.sequence == sequence) return PBTS_OK;
+        if (!is_old && out->state.sequence == 0) return PBTS_OK;
+        if (!is_old) PBTS_TRY(look_deep(s, out, contract, &is_settled));
+        if (is_settled) return PBTS_OK;
         if (i == 0)
             LOG(&s->app->log, LOG_INFO, "ethereum_waiting", LOG_UINT("depth", depth),
                 LOG_TEXT("reason", "the contract's last batch is not deep enough yet"));
