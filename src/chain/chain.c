@@ -78,20 +78,23 @@ static void append(pbts_chain *chain, size_t *len, const char *text) {
     chain->problem[*len] = '\0';
 }
 
-/* Scheme, host and port of a URL: what else is in it is often the key of an account there, and
- * problems go to logs. */
-static void append_origin(pbts_chain *chain, size_t *len, const char *url) {
+void pbts_chain_origin(pbts_writer *out, const char *url) {
     const char *host = strstr(url, "://");
     size_t scheme_len = host == NULL ? 0 : (size_t)(host - url) + 3;
     const char *authority = url + scheme_len;
     size_t authority_len = strcspn(authority, "/?#");
     const char *at = memrchr(authority, '@', authority_len);
     size_t skipped = at == NULL ? 0 : (size_t)(at - authority) + 1;
+    pbts_write_bytes(out, (pbts_span){ (const uint8_t *)url, scheme_len });
+    pbts_write_bytes(out,
+                     (pbts_span){ (const uint8_t *)authority + skipped, authority_len - skipped });
+}
+
+/* Problems go to logs. */
+static void append_origin(pbts_chain *chain, size_t *len, const char *url) {
     char text[256];
     pbts_writer origin = pbts_writer_over((uint8_t *)text, sizeof text - 1);
-    pbts_write_bytes(&origin, (pbts_span){ (const uint8_t *)url, scheme_len });
-    pbts_write_bytes(&origin,
-                     (pbts_span){ (const uint8_t *)authority + skipped, authority_len - skipped });
+    pbts_chain_origin(&origin, url);
     text[origin.failed ? 0 : origin.len] = '\0';
     append(chain, len, text);
 }

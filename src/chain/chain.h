@@ -71,6 +71,9 @@ void pbts_chain_stop(pbts_chain *chain);
  * and port, as its path may hold a key; for people. */
 const char *pbts_chain_problem(const pbts_chain *chain);
 
+/* Scheme, host and port of a URL: what else is in it is often the key of an account there. */
+void pbts_chain_origin(pbts_writer *out, const char *url);
+
 /* All calls: PBTS_IO: nobody gave it in time (problem); PBTS_BUSY: stopped; PBTS_NO_MEMORY. */
 
 /* The block that is trusted, `depth_blocks` behind the newest (a shorter chain: its first provable

@@ -10,7 +10,7 @@
  *     0  none: the reader is told the block's hash by somebody else
  *     1  sync committees: u8 network, trusted root[32], u32 length and the bootstrap's SSZ, u16
  *        count, per update u8 container (pbts_light_container), u32 length, SSZ
- *   u16 length, text: the endpoints that agreed on the block; says nothing, for people
+ *   u16 length, text: the endpoints that were asked; proves nothing, for people
  *   root mode alone, the user's leaf: u8 1, u64 up, u64 down, u32 generation, public key[96],
  *     u32 user_no, u32 index in the tree, u8 count, hashes[32], the lowest first
  *   SHA-256 of everything before: against damage, not against forgers

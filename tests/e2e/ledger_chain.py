@@ -338,6 +338,23 @@ def check_proof(name, chain, contract, path, uid, present):
     return block["hash"]
 
 
+def secretless(chain, contract):
+    """What is secret in a server's URL is not in what is made to be shown around."""
+    proxy, path = FaultProxy(chain.url), t.TMP / "shown.proof"
+    host = proxy.url.split("//")[1]
+    secrets = ("aladdin", "sesame", "projectkey", "token")
+    url = f"http://aladdin:sesame@{host}/v3/projectkey?token=1"
+    text = good("ledger", "prove", "alice", "--rpc", f"{url}, {chain.url}", "--quorum", "2",
+                "--contract", contract.address, "--out", path)
+    data = path.read_bytes()
+    t.check("a proof names its servers by host", f"{proxy.url},{chain.url}".encode() in data)
+    t.check("and nothing that is secret in their URLs", not any(
+        secret.encode() in data or secret in text for secret in secrets), text)
+    block = json.loads(run(*verify(path, "--json")).stdout)["block"]["hash"]
+    good(*verify(path, "--block-hash", block))
+    proxy.stop()
+
+
 def proofs(chain, contract):
     path = t.TMP / "alice.proof"
     prove = ("ledger", "prove", "--rpc", chain.url, "--contract", contract.address, "--out")
@@ -369,6 +386,7 @@ def proofs(chain, contract):
     damaged.write_bytes(forged + hashlib.sha256(forged).digest())
     fails("a forger's checksum does not help", EXIT_REFUSED, ["damaged.proof"],
           *verify(damaged, "--block-hash", block))
+    secretless(chain, contract)
     chain.mine(3)
     check = run(*verify(path, "--block-hash", block))
     t.check("a proof stays good", check.returncode == EXIT_OK, check)

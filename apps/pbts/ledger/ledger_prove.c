@@ -27,6 +27,7 @@ typedef struct {
     uint8_t *file;
     uint8_t *kept; /* root mode: what the proof borrows from while the chain goes on */
     uint8_t path[PBTS_HASH_TREE_HEIGHT_MAX][PBTS_SHA256_LEN];
+    uint8_t servers[PBTS_PORTABLE_ENDPOINTS_LEN_MAX];
 } proving;
 
 static int encode(const proving *p, uint8_t **buffer, pbts_span *out) {
@@ -158,15 +159,26 @@ static int write_file(proving *p) {
     return file_replace(p->out, file, 0644, PBTS_PORTABLE_PROOF_MAGIC, "proof");
 }
 
+/* Without what is secret in their URLs: the file is for anybody. */
+static int take_servers(proving *p) {
+    pbts_chain_endpoint all[PBTS_ENDPOINTS_MAX];
+    pbts_writer text = pbts_writer_over(p->servers, sizeof p->servers);
+    uint32_t count = pbts_chain_endpoints(p->access.chain, all);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0) pbts_write_text(&text, ",");
+        pbts_chain_origin(&text, all[i].url);
+    }
+    p->proof.endpoints = pbts_writer_span(&text);
+    if (!text.failed) return PBTS_EXIT_OK;
+    return say_fail(PBTS_EXIT_USAGE, "--rpc: the names of servers have more than %d characters",
+                    PBTS_PORTABLE_ENDPOINTS_LEN_MAX);
+}
+
 static int prove(proving *p, const char *uid) {
     size_t uid_len = pbts_span_text(uid).len;
     if (uid_len == 0 || uid_len > PBTS_UID_LEN_MAX)
         return say_fail(PBTS_EXIT_USAGE, "a user's name has 1 to %d characters", PBTS_UID_LEN_MAX);
     pbts_uid_hash(p->proof.uid_hash, pbts_span_text(uid));
-    p->proof.endpoints = pbts_span_text(p->access.rpc);
-    if (p->proof.endpoints.len > PBTS_PORTABLE_ENDPOINTS_LEN_MAX)
-        return say_fail(PBTS_EXIT_USAGE, "--rpc: more than %d characters",
-                        PBTS_PORTABLE_ENDPOINTS_LEN_MAX);
     if (p->first_block_text != NULL &&
         !options_number(&p->first_block, p->first_block_text, UINT64_MAX))
         return say_fail(PBTS_EXIT_USAGE, "--first-block %s: should be a number",
@@ -174,6 +186,7 @@ static int prove(proving *p, const char *uid) {
     int code = ethereum_address_parse(&p->contract, "contract", p->contract_text);
     p->access.beacon.keep_evidence = true;
     if (code == PBTS_EXIT_OK) code = ethereum_open(&p->access);
+    if (code == PBTS_EXIT_OK) code = take_servers(p);
     p->proof.chain_id = p->access.chain_id;
     p->proof.contract = p->contract;
     if (code == PBTS_EXIT_OK) code = read_proof(p);
