@@ -140,14 +140,17 @@ def boasts(helper, chain, factory):
 
 
 def young(helper, chain, factory):
-    """A contract that was made less than chain_depth blocks ago is there all the same."""
+    """A contract that was made less than chain_depth blocks ago is there all the same, for who made it
+    and for who comes after."""
     name = "a young contract"
     with a.Miner(chain):
         chain.mine(60)
         made = chain.number()
-        scene = Scene(helper, chain, factory, "young")
+        scene = Scene(helper, chain, factory, "young", depth=30)
         scene.add_users("grace", "heidi")
         scene.agrees(name)
+        t.check(f"{name}: is not said to be missing", "there is no contract" not in
+                scene.tracker.text(), scene.tracker.text()[-2000:])
         scene.tracker.kill()
         tracker = successor(scene, "younger", depth=chain.number() - made + 30)
         coming = Coming(tracker)

@@ -287,6 +287,11 @@ static void read_view(struct ethereum *e, uint32_t depth) {
     pbts_status status = pbts_chain_view(e->chain, &view, depth == 0 ? &fees : NULL, depth,
                                          &e->config.contract, &writer);
     uint64_t now_ms = pbts_clock_mono_ms();
+    /* So far back the contract was not there yet: nothing was written to it. */
+    if (status == PBTS_NOT_FOUND && depth != 0) {
+        view = (pbts_eth_view){ .block_number = 0 };
+        status = PBTS_OK;
+    }
     if (status == PBTS_OK && depth == 0) e->seen = view.state;
     if (status == PBTS_STALE) {
         pbts_eth_writer_viewed_old(e->writer, now_ms);
