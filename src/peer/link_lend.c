@@ -120,8 +120,18 @@ static uint32_t carried_bytes(const pbts_link *link, uint32_t piece) {
     return tally != NULL ? pbts_piece_map_get(&tally->lent, piece) : 0;
 }
 
+/* The place of the piece among those that we asked for, or carried_asks. */
+static uint32_t place_of_ask(const pbts_lender *lend, uint32_t piece) {
+    uint32_t at = 0;
+    while (at < lend->carried_asks && lend->asked_for[at] != piece) at++;
+    return at;
+}
+
+/* The book may forget a tally when many others are written; who answers what we asked is right. */
 bool pbts_link_was_served(const pbts_link *link, uint32_t piece) {
-    return pbts_piece_map_get(&link->lend.lent, piece) > 0 || carried_bytes(link, piece) > 0;
+    const pbts_lender *lend = &link->lend;
+    return pbts_piece_map_get(&lend->lent, piece) > 0 || carried_bytes(link, piece) > 0 ||
+           place_of_ask(lend, piece) < lend->carried_asks;
 }
 
 /* Whether the book has no receipt for the piece yet in the claim period; now it has. */
@@ -143,7 +153,8 @@ uint32_t pbts_link_name(pbts_link *link, uint32_t piece, uint64_t epoch) {
     pbts_piece_set_add(lend->named, piece);
     if (lent > 0) lend->open--;
     if (lent == size) lend->whole_open--;
-    if (lend->carried_asks > 0 && carried_bytes(link, piece) > 0) lend->carried_asks--;
+    uint32_t ask = place_of_ask(lend, piece);
+    if (ask < lend->carried_asks) lend->asked_for[ask] = lend->asked_for[--lend->carried_asks];
     return is_first_in_period(link, piece, epoch) ? size : 0;
 }
 
@@ -307,7 +318,7 @@ bool pbts_link_write_request(pbts_link *link, pbts_writer *writer, pbts_moment n
         note_looked(link);
         return false;
     }
-    lend->carried_asks++;
+    lend->asked_for[lend->carried_asks++] = piece;
     if (pbts_piece_set_has(lend->parts, piece)) {
         lend->parts[piece / 8] &= (uint8_t) ~(0x80u >> (piece % 8));
     } else {

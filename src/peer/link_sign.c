@@ -45,17 +45,23 @@ static void write_piece(pbts_link *link, pbts_writer *writer, pbts_moment now) {
 
 /* ---- cumulative ---- */
 
-static void enter_epoch(pbts_link *link, uint64_t epoch) {
-    if (link->give.sum_epoch == epoch) return;
-    link->give.sum_epoch = epoch;
-    memset(link->give.sum, 0, link->set_len);
+/* The present epoch, but not one before the last: a clock that steps back over the turn of the hour
+ * by no more than what a sender forgives stays behind it. */
+static uint64_t enter_epoch(pbts_link *link, pbts_moment now) {
+    pbts_giver *give = &link->give;
+    uint64_t epoch = pbts_epoch_at(now.unix_s), last = give->sum_epoch;
+    bool stepped = last > epoch && last <= pbts_epoch_at(now.unix_s + PBTS_LINK_CLOCK_SLACK_S);
+    if (stepped || last == epoch) return last;
+    give->sum_epoch = epoch;
+    memset(give->sum, 0, link->set_len);
+    return epoch;
 }
 
 static void write_cumulative(pbts_link *link, pbts_writer *writer, pbts_moment now) {
     pbts_receipt receipt = receipt_for(link, now);
+    receipt.epoch = enter_epoch(link, now);
     pbts_peer_receipt out = { .form = PBTS_FORM_CUMULATIVE, .epoch = receipt.epoch };
     pbts_span waiting = { link->give.waiting, link->set_len };
-    enter_epoch(link, receipt.epoch);
     for (uint32_t piece = 0; pbts_piece_set_next(waiting, &piece); piece++) {
         pbts_piece_set_add(link->give.sum, piece);
         pbts_link_give_done(link, piece); /* it waits no more */

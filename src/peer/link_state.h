@@ -74,7 +74,8 @@ typedef struct {
     uint64_t asked_ms;      /* the last request; UINT64_MAX: none since the last receipt */
     uint64_t first_asked_ms;
     bool ask_all;          /* do not wait before asking */
-    uint32_t carried_asks; /* requests for pieces of earlier connections without an answer */
+    uint32_t carried_asks; /* requests for pieces of earlier connections without an answer: */
+    uint32_t asked_for[PBTS_LINK_CARRIED_ASKS_MAX];
     uint32_t carried_from; /* whole pieces below were asked for */
     uint8_t *parts;        /* set: served in part before, the other has them, not asked for yet */
     bool has_looked;       /* and found none of either, when the tally had changed so often: */

@@ -232,6 +232,24 @@ static void a_new_hour_begins_a_new_statement(void **state) {
     kit_free(k);
 }
 
+/* A clock that is put right by a second or two goes over the turn of the hour twice. What was begun
+ * for the new hour is gone on with: a sender takes none of the old one after it. */
+static void a_clock_that_steps_back_over_the_turn_stays_in_the_new_hour(void **state) {
+    kit *k = kit_new(8);
+    kit_connect(k);
+    uint64_t turn = (pbts_epoch_at(k->now.unix_s) + 1) * 3600;
+    k->now.unix_s = turn + 1;
+    kit_transfer(k, 0, 3);
+    kit_settle(k);
+    k->now.unix_s = turn - 2;
+    kit_transfer(k, 3, 8);
+    kit_settle(k);
+    kit_assert_ready(k);
+    assert_paid(k, 8);
+    assert_true(k->ends[0].records[k->ends[0].record_count - 1].epoch == pbts_epoch_at(turn));
+    kit_free(k);
+}
+
 static void clocks_may_be_five_minutes_apart(void **state) {
     kit *k = kit_new(8);
     kit_connect(k);
@@ -898,6 +916,7 @@ int main(void) {
         cmocka_unit_test(more_pieces_do_not_put_off_the_receipt_of_the_first),
         cmocka_unit_test(who_has_all_or_is_told_to_signs_at_once),
         cmocka_unit_test(a_new_hour_begins_a_new_statement),
+        cmocka_unit_test(a_clock_that_steps_back_over_the_turn_stays_in_the_new_hour),
         cmocka_unit_test(clocks_may_be_five_minutes_apart),
         cmocka_unit_test(a_session_is_renewed_when_its_day_is_over),
         cmocka_unit_test(a_session_of_many_pieces_in_any_order_is_several_receipts),

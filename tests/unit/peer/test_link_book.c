@@ -312,6 +312,34 @@ static void receipts_that_were_owed_when_a_connection_broke_are_given_on_the_nex
     pair_free(&p);
 }
 
+/* We ask for the receipt of a piece of an earlier connection. Until it comes many others are
+ * written down; who answers must not be taken for a liar. */
+static void who_was_asked_may_answer_however_many_others_come_meanwhile(void **state) {
+    pair p = broken();
+    kit *k = p.k;
+    uint64_t before = owed(&p);
+    kit_disconnect(k);
+    kit_open(k);
+    for (unsigned i = 0; i < 2; i++) kit_hello(k, i);
+    for (unsigned i = 0; i < 2; i++) assert_true(kit_say(k, i) > 0);
+    for (unsigned i = 0; i < 2; i++) assert_true(kit_hear(k, i));
+    assert_true(kit_say(k, 0) > 0);
+    while (kit_hear(k, 0)) continue;
+    pbts_page *other = NULL;
+    pbts_bls_public key = { { 1 } };
+    assert_int_equal(pbts_book_open(p.books[0], &other, &key), PBTS_OK);
+    pbts_book_close(p.books[0], other);
+    for (uint32_t i = 0; i < 2 * PBTS_BOOK_TALLIES_MAX; i++) {
+        uint8_t infohash[PBTS_INFOHASH_LEN] = { 0xFF };
+        memcpy(infohash + 1, &i, sizeof i);
+        assert_non_null(pbts_book_tally_begin(p.books[0], other, infohash, 100, 1));
+    }
+    kit_settle(k);
+    kit_assert_ready(k);
+    assert_true(before > 0 && owed(&p) == 0);
+    pair_free(&p);
+}
+
 /* A receipt that was on its way when the connection broke is signed again; the sender takes it. */
 static void receipts_that_got_lost_are_given_again(void **state) {
     for (unsigned f = PBTS_FORM_PIECE; f <= PBTS_FORM_SESSION; f++) {
@@ -855,6 +883,7 @@ int main(void) {
         cmocka_unit_test(an_old_period_is_worth_nothing_after_a_new_one_began),
         cmocka_unit_test(an_allowance_is_for_all_connections),
         cmocka_unit_test(receipts_that_were_owed_when_a_connection_broke_are_given_on_the_next),
+        cmocka_unit_test(who_was_asked_may_answer_however_many_others_come_meanwhile),
         cmocka_unit_test(receipts_that_got_lost_are_given_again),
         cmocka_unit_test(who_signs_again_in_a_claim_period_is_told_once),
         cmocka_unit_test(who_signs_again_on_a_connection_is_told_once),
