@@ -192,8 +192,20 @@ static void owe(const pbts_session *session, const pbts_contributor *who, uint32
     pbts_link_owe(session->config.terms, &session->torrent, who->key, piece);
 }
 
+/* Padding is zeros, which anybody has: what counts from here on is the rest. */
+static void leave_out_padding(const pbts_session *session, pbts_open_piece *slot) {
+    if (!session->has_padding) return;
+    for (uint32_t i = 0; i < slot->contributors; i++) slot->who[i].bytes = 0;
+    for (uint32_t i = 0; i < slot->blocks_len; i++) {
+        slot->who[slot->blocks[i].source].bytes +=
+            pbts_session_real_bytes(session, slot->piece, i * PBTS_PEER_BLOCK_BYTES,
+                                    pbts_open_piece_range_bytes(slot, i, 1));
+    }
+}
+
 /* Who gave most is credited with the piece; the others are told what stays lent. */
-static void credit(pbts_session *session, const pbts_open_piece *slot, pbts_moment now) {
+static void credit(pbts_session *session, pbts_open_piece *slot, pbts_moment now) {
+    leave_out_padding(session, slot);
     const pbts_contributor *most = pbts_open_piece_most(slot);
     if (conn_of(session, most) == NULL) owe(session, most, slot->piece);
     for (uint32_t i = 0; i < slot->contributors; i++) {
@@ -205,8 +217,7 @@ static void credit(pbts_session *session, const pbts_open_piece *slot, pbts_mome
         if (who == most) {
             status = pbts_link_piece_received(conn->link, slot->piece, now);
         } else {
-            uint32_t real = pbts_session_real_bytes(session, slot->piece, 0, who->bytes);
-            pbts_link_piece_shared(conn->link, slot->piece, real, now);
+            pbts_link_piece_shared(conn->link, slot->piece, who->bytes, now);
         }
         if (status == PBTS_NO_MEMORY) pbts_session_said(session, conn, status);
     }

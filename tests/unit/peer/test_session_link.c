@@ -1,6 +1,7 @@
 /* Sessions and receipts: who is served, whole pieces from one peer, connections that end. */
 #include "peer/raw_kit.h"
 
+#include "hash/sha.h"
 #include "peer/session_parts.h"
 
 static const uint64_t FILES[] = { 1500000 };
@@ -13,13 +14,17 @@ typedef struct {
 } trio;
 
 /* The world points into it: it stays where it is. */
-static void trio_init(trio *t) {
-    t->content = swarm_content_new(PBTS_TORRENT_V1, PIECE, FILES, 1);
+static void trio_init_of(trio *t, swarm_content content) {
+    t->content = content;
     t->world = swarm_new(&t->content, 5, true);
     t->world->delay_us = 5000;
     t->a = swarm_add(t->world, true);
     t->b = swarm_add(t->world, true);
     t->c = swarm_add(t->world, false);
+}
+
+static void trio_init(trio *t) {
+    trio_init_of(t, swarm_content_new(PBTS_TORRENT_V1, PIECE, FILES, 1));
 }
 
 static void trio_free(trio *t) {
@@ -452,6 +457,66 @@ static void who_gave_most_of_a_piece_and_left_is_paid(void **state) {
     }
 }
 
+/* Pieces of three blocks of padding and one of a file, which is what a piece is worth. */
+static swarm_content padded_content(void) {
+    enum { FILE_BYTES = 16384, PAD_BYTES = PIECE - FILE_BYTES };
+    swarm_content content = { .stream = calloc(PIECES, PIECE) };
+    uint8_t *bytes = malloc(8192), hash[PBTS_SHA1_LEN];
+    char entry[128];
+    assert_true(content.stream != NULL && bytes != NULL);
+    pbts_writer writer = pbts_writer_over(bytes, 8192);
+    pbts_write_text(&writer, "d4:infod5:filesl");
+    for (uint32_t i = 0; i < PIECES; i++) {
+        (void)snprintf(entry, sizeof entry,
+                       "d4:attr1:p6:lengthi%de4:pathl4:.pad3:p%02ueed6:lengthi%de4:pathl2:%02uee",
+                       PAD_BYTES, (unsigned)i, FILE_BYTES, (unsigned)i);
+        pbts_write_text(&writer, entry);
+        memset(content.stream + (size_t)i * PIECE + PAD_BYTES, (int)i + 1, FILE_BYTES);
+    }
+    (void)snprintf(entry, sizeof entry, "e4:name7:content12:piece lengthi%de6:pieces%d:", PIECE,
+                   PIECES * PBTS_SHA1_LEN);
+    pbts_write_text(&writer, entry);
+    for (uint32_t i = 0; i < PIECES; i++) {
+        pbts_sha1(hash, (pbts_span){ content.stream + (size_t)i * PIECE, PIECE });
+        pbts_write_bytes(&writer, PBTS_SPAN_OF(hash));
+    }
+    pbts_write_text(&writer, "7:privatei1eee");
+    assert_int_equal(
+        pbts_metainfo_parse(&content.meta, NULL, pbts_mem_system(), pbts_writer_span(&writer)),
+        PBTS_OK);
+    free(bytes);
+    return content;
+}
+
+/* Zeros are had for nothing: who gives the padding of a piece is not credited with what another
+ * gives. */
+static void padding_is_worth_no_receipt(void **state) {
+    (void)state;
+    trio t;
+    trio_init_of(&t, padded_content());
+    join(t.a);
+    join(t.b);
+    join(t.c);
+    t.a->up_bytes_per_s = 20000;
+    connect(t.c, t.a);
+    uint32_t piece = PIECES, *of_a = t.world->served[t.a->index][t.c->index];
+    while (piece == PIECES) {
+        swarm_run_ms(t.world, 100);
+        for (piece = 0; piece < PIECES && of_a[piece] != 3 * 16384; piece++) continue;
+    }
+    swarm_run_ms(t.world, 50);
+    swarm_cut(t.world, (uint32_t)t.c->conns[1].wire);
+    connect(t.c, t.b);
+    swarm_run_ms(t.world, 9000);
+    assert_int_equal(t.c->finished, 1);
+    connect(t.c, t.a);
+    swarm_run_ms(t.world, 5000);
+    assert_int_equal(of_a[piece], 3 * 16384);
+    assert_true(t.world->credited[t.b->index][t.c->index][piece]);
+    assert_false(t.world->credited[t.a->index][t.c->index][piece]);
+    trio_free(&t);
+}
+
 static void stopping_signs_for_everything(void **state) {
     (void)state;
     trio t;
@@ -584,6 +649,7 @@ int main(void) {
         cmocka_unit_test(receipts_are_stored_after_the_connection_is_over),
         cmocka_unit_test(debts_are_paid_on_the_next_connection),
         cmocka_unit_test(who_gave_most_of_a_piece_and_left_is_paid),
+        cmocka_unit_test(padding_is_worth_no_receipt),
         cmocka_unit_test(stopping_signs_for_everything),
         cmocka_unit_test(who_stops_fetching_signs_for_what_was_under_way),
         cmocka_unit_test(who_stops_serving_asks_for_what_is_owed),
