@@ -82,11 +82,14 @@ static uint64_t left_bytes(const pbts_page *page) {
 
 /* By a word of the tracker that is newer than the last. Words can be collected, one for every
  * announce: one that was there already when we began to count knows of nothing that was taken since
- * then, so it gives nothing anew, and only takes away. */
+ * then, so it gives nothing anew, and only takes away. That is, unless we began at a time that has
+ * not come: our clock was ahead, and every word would be from before. */
 static void set_allowance(pbts_link *link, uint64_t allowance_bytes, uint64_t issued,
                           pbts_moment now) {
     pbts_page *page = link->page;
-    if (page->has_ticket && issued < page->counted_from_s) {
+    bool has_begun =
+        page->has_ticket && page->counted_from_s <= now.unix_s + PBTS_LINK_CLOCK_SLACK_S;
+    if (has_begun && issued < page->counted_from_s) {
         page->ticket_allowance_bytes =
             page->taken_bytes + smaller(left_bytes(page), allowance_bytes);
         return;

@@ -247,6 +247,30 @@ static void a_newer_ticket_ends_what_a_membership_began(void **state) {
     kit_free(k);
 }
 
+/* Our clock was ahead when a membership was shown. Once it is right again the tracker's tickets
+ * count as they did, and are not from before a time that has not come. */
+static void a_clock_that_was_ahead_keeps_nobody_from_what_a_ticket_allows(void **state) {
+    kit *k = outage(20);
+    kit_member *member = &k->members[1];
+    uint64_t then = k->now.unix_s;
+    k->now.unix_s += 30 * 24 * 3600;
+    kit_connect(k);
+    kit_transfer(k, 0, 8);
+    kit_settle(k);
+    assert_true(left_of(k) == 0);
+    kit_disconnect(k);
+    k->now.unix_s = then + 3600;
+    k->members[0].terms.is_outage = false;
+    member->terms.ticket = kit_ticket(k, member->ticket, &k->tracker, &member->terms.key, GIVEN,
+                                      k->now.unix_s, k->now.unix_s + 24 * 3600);
+    kit_connect(k);
+    assert_true(left_of(k) == GIVEN);
+    kit_transfer(k, 8, 10);
+    kit_settle(k);
+    assert_true(left_of(k) == GIVEN - 2 * KIT_PIECE);
+    kit_free(k);
+}
+
 static void a_ticket_from_before_the_membership_raises_nothing(void **state) {
     kit *k = outage(20);
     pbts_membership membership = membership_of(k);
@@ -380,6 +404,7 @@ int main(void) {
         cmocka_unit_test(who_is_below_the_minimum_may_give),
         cmocka_unit_test(what_is_given_counts_only_without_the_tracker),
         cmocka_unit_test(a_newer_ticket_ends_what_a_membership_began),
+        cmocka_unit_test(a_clock_that_was_ahead_keeps_nobody_from_what_a_ticket_allows),
         cmocka_unit_test(a_ticket_from_before_the_membership_raises_nothing),
         cmocka_unit_test(a_ticket_for_much_is_worth_as_much_after_its_end),
         cmocka_unit_test(a_collection_of_tickets_is_worth_one),
