@@ -34,6 +34,8 @@ struct home {
     uint8_t ticket[HOME_TICKET_MAX];
     size_t ticket_len;
     uint64_t ticket_issued, ticket_expires;
+    bool has_predecessor;
+    uint8_t predecessor[PBTS_IID_LEN];
     bool has_membership, has_beacon;
     pbts_membership membership;
     uint8_t membership_bytes[PBTS_MEMBERSHIP_LEN]; /* as the terms show it */
@@ -75,6 +77,13 @@ static bool take_base(home *h, const char *text) {
     memcpy(h->base, origin.data, origin.len);
     h->base[origin.len] = '\0';
     return true;
+}
+
+static void take_predecessor(home *h, const char *text) {
+    uint8_t iid[PBTS_IID_LEN];
+    h->has_predecessor =
+        text != NULL && pbts_hex_decode_exact(iid, sizeof iid, pbts_span_text(text)) == PBTS_OK;
+    if (h->has_predecessor) memcpy(h->predecessor, iid, sizeof iid);
 }
 
 static bool take_ticket(home *h, pbts_span bytes) {
@@ -152,6 +161,7 @@ static void take_kept(home *h, const json_t *kept) {
         (void)take_base(h, json_string_value(json_object_get(kept, "tracker")));
     }
     h->is_sure = true;
+    take_predecessor(h, json_string_value(json_object_get(kept, "predecessor")));
     (void)take_ticket(h, kept_bytes(kept, "ticket", bytes, sizeof bytes));
     (void)take_membership(h, kept_bytes(kept, "member", bytes, sizeof bytes), 0);
     (void)take_beacon(h, kept_bytes(kept, "beacon", bytes, sizeof bytes), 0);
@@ -199,13 +209,16 @@ static void beacon_text(char *out, size_t out_len, const home *h) {
 
 static void save(const home *h) {
     char key[160], ticket[HOME_TICKET_MAX * 2], member[2 * PBTS_MEMBERSHIP_LEN];
-    char beacon[2 * PBTS_DHT_BEACON_LEN], text[FILE_MAX];
+    char beacon[2 * PBTS_DHT_BEACON_LEN], predecessor[2 * PBTS_IID_LEN + 1] = "";
+    char text[FILE_MAX];
+    if (h->has_predecessor) hex_text(predecessor, sizeof predecessor, PBTS_SPAN_OF(h->predecessor));
     base64_text(key, sizeof key, PBTS_SPAN_OF(h->tracker_key.bytes));
     base64_text(ticket, sizeof ticket, (pbts_span){ h->ticket, h->ticket_len });
     membership_text(member, sizeof member, h);
     beacon_text(beacon, sizeof beacon, h);
-    json_t *kept = json_pack("{s:s, s:s, s:s, s:s, s:s}", "tracker", h->base, "tracker_key", key,
-                             "ticket", ticket, "member", member, "beacon", beacon);
+    json_t *kept =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "tracker", h->base, "tracker_key", key,
+                  "ticket", ticket, "member", member, "beacon", beacon, "predecessor", predecessor);
     size_t len = kept == NULL ? 0 : json_dumpb(kept, text, sizeof text, JSON_INDENT(1));
     json_decref(kept);
     if (len == 0 || len > sizeof text) return;
@@ -256,6 +269,10 @@ bool home_knows_key(const home *h) {
 
 const pbts_bls_public *home_tracker_key(const home *h) {
     return &h->tracker_key;
+}
+
+const uint8_t *home_predecessor(const home *h) {
+    return h->has_predecessor ? h->predecessor : NULL;
 }
 
 bool home_has_ticket(const home *h, uint64_t unix_s) {
@@ -318,6 +335,7 @@ static const char *take_params(home *h, const char *base, const json_t *params) 
     if (!take_key(h, json_string_value(json_object_get(params, "tracker_key")))) {
         return "the tracker shows another key than before; is this still the same one?";
     }
+    take_predecessor(h, json_string_value(json_object_get(params, "predecessor")));
     if (!named) (void)take_base(h, base);
     h->is_sure = true;
     save(h);

@@ -28,6 +28,8 @@ void home_free(home *h); /* NULL is a no-op */
 const char *home_base(const home *h);
 bool home_knows_key(const home *h);                     /* the tracker's: tickets can be checked */
 const pbts_bls_public *home_tracker_key(const home *h); /* meaningful when it is known */
+/* The instance that it came after, PBTS_IID_LEN bytes: its receipts it takes too. NULL: none. */
+const uint8_t *home_predecessor(const home *h);
 bool home_has_ticket(const home *h, uint64_t unix_s);
 /* What the tracker signed for times without it, as it came last; false: nothing yet. They are the
  * tracker's word once its key is known: what does not verify is not kept. */

@@ -27,6 +27,7 @@ struct reporter {
     uint64_t after;         /* receipts up to this were tried in this round */
     size_t items_max;       /* shrinks while the tracker cannot read what it gets */
     bool plain;
+    bool of_predecessor; /* in this round those of our instance were tried */
     bool in_round, finishing, gave_up;
     uint64_t due_ms, retry_ms;
     uint64_t credited_bytes, held_bytes; /* since the start */
@@ -161,11 +162,16 @@ static void on_answer(void *host, const web_answer *answer) {
     }
 }
 
+/* Ours first, then those that the tracker's predecessor did not count any more. */
+static const uint8_t *instance_of(const reporter *r) {
+    return r->of_predecessor ? home_predecessor(r->e->ours) : r->e->key->iid;
+}
+
 /* What waits behind `after`, however old it is: our clock may be wrong, and the tracker says what
  * it does not take any more. */
 static size_t pick(reporter *r) {
     const pbts_journal_query query = {
-        .iid = r->e->key->iid,
+        .iid = instance_of(r),
         .after = r->after,
         .items_max = r->items_max,
         .bytes_max = BYTES_MAX,
@@ -187,6 +193,11 @@ static pbts_status make_plan(reporter *r, size_t count) {
 static void send_report(reporter *r) {
     char url[HOME_BASE_MAX + 16];
     size_t count = pick(r);
+    if (count == 0 && !r->of_predecessor && home_predecessor(r->e->ours) != NULL) {
+        r->of_predecessor = true;
+        r->after = 0;
+        count = pick(r);
+    }
     if (count == 0) {
         end_round(r);
         return;
@@ -214,7 +225,7 @@ static void begin_round(reporter *r) {
     memset(&r->round, 0, sizeof r->round);
     r->in_round = true;
     r->after = 0;
-    r->plain = false;
+    r->plain = r->of_predecessor = false;
     r->items_max = ITEMS_MAX;
     send_report(r);
 }

@@ -18,20 +18,25 @@ static int remove_folder(void **state) {
 }
 
 /* A receipt of eight pieces, of another torrent for each n; `hours` old. */
-static void add_receipt(engine *e, uint8_t n, uint64_t hours) {
+static void add_receipt_of(engine *e, const uint8_t iid[static PBTS_IID_LEN], uint8_t n,
+                           uint64_t hours) {
     static const uint8_t BITMAP[] = { 0xFF };
     pbts_receipt_record record = { .piece_count = 8 };
     record.receipt.form = PBTS_FORM_CUMULATIVE;
     record.receipt.epoch = pbts_epoch_at(e->now.unix_s) - hours;
     record.receipt.bitmap = PBTS_SPAN_OF(BITMAP);
     record.receipt.sender = e->key->key;
-    memcpy(record.receipt.iid, e->key->iid, sizeof record.receipt.iid);
+    memcpy(record.receipt.iid, iid, sizeof record.receipt.iid);
     memset(record.receipt.infohash, n, sizeof record.receipt.infohash);
     keyfile by;
     kit_key(&by, 99);
     record.receipt.receiver = by.key;
     pbts_receipt_sign(&record.signature, &record.receipt, &by.secret);
     assert_int_equal(journal_file_add(e->journal, &record), 0);
+}
+
+static void add_receipt(engine *e, uint8_t n, uint64_t hours) {
+    add_receipt_of(e, e->key->iid, n, hours);
 }
 
 static pbts_journal_stats stats_of(const engine *e) {
@@ -190,6 +195,45 @@ static void a_receipt_that_is_not_understood_does_not_stop_the_others(void **sta
     tracker_end(&t);
 }
 
+static void on_asked(void *host, const char *problem) {
+    assert_null(problem);
+    *(bool *)host = true;
+}
+
+/* The key was registered with a successor. What its predecessor did not count is for it to count;
+ * what is of neither is nobody's business there. */
+static void what_the_predecessor_did_not_count_is_reported_to_the_successor(void **state) {
+    (void)state;
+    static engine e;
+    char params[500], iid[65], old[65], key[160];
+    uint8_t old_iid[PBTS_IID_LEN], other_iid[PBTS_IID_LEN];
+    bool is_asked = false;
+    tracker_kit t = tracker_new();
+    begin(&e, t.base);
+    memset(old_iid, 0x22, sizeof old_iid);
+    memset(other_iid, 0x33, sizeof other_iid);
+    hex_text(iid, sizeof iid, PBTS_SPAN_OF(e.key->iid));
+    hex_text(old, sizeof old, PBTS_SPAN_OF(old_iid));
+    base64_text(key, sizeof key, PBTS_SPAN_OF(e.key->key.bytes));
+    (void)snprintf(params, sizeof params,
+                   "{\"iid\":\"%s\",\"tracker_key\":\"%s\",\"predecessor\":\"%s\"}", iid, key, old);
+    tracker_answer(&t, 200, params);
+    tracker_answer(&t, 200, ONE_CREDITED);
+    tracker_answer(&t, 200, ONE_CREDITED);
+    tracker_begin(&t);
+    assert_non_null(home_ask(e.ours, e.net, pbts_span_text(t.base), on_asked, &is_asked));
+    while (!is_asked) (void)uv_run(&e.loop, UV_RUN_ONCE);
+    add_receipt_of(&e, old_iid, 1, 2);
+    add_receipt_of(&e, other_iid, 2, 2);
+    add_receipt(&e, 3, 1);
+    kit_engine_free(&e);
+    begin(&e, t.base); /* which tracker came before outlives the program */
+    run_round(&e);
+    assert_true(stats_of(&e).waiting == 1 && stats_of(&e).counted == 2);
+    kit_engine_free(&e);
+    tracker_end(&t);
+}
+
 static void at_the_end_everything_is_tried_once(void **state) {
     (void)state;
     static engine e;
@@ -231,6 +275,7 @@ int main(void) {
         IN_FOLDER(a_report_that_is_sent_elsewhere_stays_a_report),
         IN_FOLDER(what_our_clock_says_is_too_old_waits_for_the_trackers_word),
         IN_FOLDER(a_receipt_that_is_not_understood_does_not_stop_the_others),
+        IN_FOLDER(what_the_predecessor_did_not_count_is_reported_to_the_successor),
         IN_FOLDER(at_the_end_everything_is_tried_once),
         IN_FOLDER(without_a_tracker_nothing_is_tried),
     };
