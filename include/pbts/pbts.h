@@ -291,6 +291,12 @@ LIBPBTS_CHECKED libpbts_result libpbts_report_new(libpbts_report **out,
                                                   const uint8_t instance[LIBPBTS_INSTANCE_LEN],
                                                   uint64_t after, size_t count_max, unsigned flags,
                                                   uint64_t unix_s);
+/* The same of receipts that name `predecessor`, the instance that `instance` came after (GET
+ * /params): what it did not count any more its successor takes. */
+LIBPBTS_CHECKED libpbts_result libpbts_report_predecessor(
+    libpbts_report **out, const libpbts_journal *journal, const libpbts_key *key, const char *uid,
+    const uint8_t instance[LIBPBTS_INSTANCE_LEN], const uint8_t predecessor[LIBPBTS_INSTANCE_LEN],
+    uint64_t after, size_t count_max, unsigned flags, uint64_t unix_s);
 LIBPBTS_API void libpbts_report_free(libpbts_report *report);
 /* The body for POST /report, Content-Type application/x-bencode. Borrowed from the report. */
 LIBPBTS_API const void *libpbts_report_body(const libpbts_report *report, size_t *len);

@@ -120,11 +120,21 @@ libpbts_result libpbts_report_new(libpbts_report **out, const libpbts_journal *j
                                   const libpbts_key *key, const char *uid,
                                   const uint8_t instance[LIBPBTS_INSTANCE_LEN], uint64_t after,
                                   size_t count_max, unsigned flags, uint64_t unix_s) {
+    return libpbts_report_predecessor(out, journal, key, uid, instance, instance, after, count_max,
+                                      flags, unix_s);
+}
+
+libpbts_result libpbts_report_predecessor(libpbts_report **out, const libpbts_journal *journal,
+                                          const libpbts_key *key, const char *uid,
+                                          const uint8_t instance[LIBPBTS_INSTANCE_LEN],
+                                          const uint8_t predecessor[LIBPBTS_INSTANCE_LEN],
+                                          uint64_t after, size_t count_max, unsigned flags,
+                                          uint64_t unix_s) {
     picked from = { 0 };
     pbts_reporter reporter = { .secret = &key->secret,
                                .key = key->key,
                                .uid = pbts_span_text(uid) };
-    const pbts_journal_query query = { .iid = instance,
+    const pbts_journal_query query = { .iid = predecessor,
                                        .after = after,
                                        .all = (flags & LIBPBTS_REPORT_ALL) != 0,
                                        .epoch_now = pbts_epoch_at(unix_s) };

@@ -457,6 +457,34 @@ static void a_report_says_what_comes_next(void **state) {
     desk_free(&d);
 }
 
+/* The key is with a successor now: its report, and in it whose receipts they are. */
+static void what_names_the_predecessor_is_reported_to_its_successor(void **state) {
+    desk d = desk_new();
+    libpbts_journal *journal;
+    libpbts_report *report;
+    size_t record_len, len;
+    const uint8_t successor[LIBPBTS_INSTANCE_LEN] = { 8 };
+    assert_int_equal(libpbts_journal_new(&journal), LIBPBTS_OK);
+    connect(&d);
+    const void *record = move_piece(&d, &record_len);
+    assert_int_equal(libpbts_journal_add(journal, record, record_len, buffer, sizeof buffer, &len),
+                     LIBPBTS_OK);
+    assert_int_equal(libpbts_report_predecessor(&report, journal, d.keys[0], "alice", successor,
+                                                INSTANCE, 0, 0, LIBPBTS_REPORT_ALL, d.now.unix_s),
+                     LIBPBTS_OK);
+    const void *body = libpbts_report_body(report, &len);
+    assert_non_null(memmem(body, len, INSTANCE, LIBPBTS_INSTANCE_LEN));
+    assert_null(memmem(body, len, successor, sizeof successor));
+    libpbts_report_free(report);
+    assert_int_equal(libpbts_report_new(&report, journal, d.keys[0], "alice", INSTANCE, 0, 0,
+                                        LIBPBTS_REPORT_ALL, d.now.unix_s),
+                     LIBPBTS_OK);
+    assert_null(memmem(libpbts_report_body(report, &len), len, INSTANCE, LIBPBTS_INSTANCE_LEN));
+    libpbts_report_free(report);
+    libpbts_journal_free(journal);
+    desk_free(&d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_have_texts),
@@ -472,6 +500,7 @@ int main(void) {
         cmocka_unit_test(pieces_move_and_are_counted),
         cmocka_unit_test(a_journal_takes_records_and_gives_its_bytes),
         cmocka_unit_test(a_report_says_what_comes_next),
+        cmocka_unit_test(what_names_the_predecessor_is_reported_to_its_successor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
