@@ -152,7 +152,8 @@ bool pbts_tracker_tick(pbts_tracker *tracker, pbts_now now);
 /* ---- announce and scrape (any thread) ---- */
 
 /* Every way to be refused, with the word for JSON, the sentence for `failure reason`, the retry of
- * BEP 31 in minutes (-1 never, 0 unsaid) and the HTTP status REST uses. */
+ * BEP 31 in minutes (-1 never, 0 unsaid) and the HTTP status REST uses. "Never" is for what no time
+ * mends: a client that is told so does not come back before it is started anew. */
 /* clang-format off */
 #define PBTS_REFUSAL_MAP(X)                                                                            \
     X(NONE,              0, 200, "")                                                                   \
@@ -161,10 +162,10 @@ bool pbts_tracker_tick(pbts_tracker *tracker, pbts_now now);
     X(TRACKER_ID_STALE,  0, 401, "the tracker id is not valid any more; announce with a signature")    \
     X(BAD_SIGNATURE,    -1, 401, "the signature does not verify")                                      \
     X(STALE_TIME,        0, 401, "the signed time is outside 300 s of the tracker's clock or not newer than the last") \
-    X(UNKNOWN_USER,     -1, 404, "no such user here")                                                  \
-    X(UNKNOWN_TORRENT,  -1, 404, "this torrent is not registered here")                                \
+    X(UNKNOWN_USER,     30, 404, "no such user here")                                                  \
+    X(UNKNOWN_TORRENT,  30, 404, "this torrent is not registered here")                                \
     X(CLIENT_DENIED,    -1, 403, "this client is not allowed here")                                    \
-    X(RATIO_TOO_LOW,    -1, 403, "your ratio is below this tracker's minimum: seed before you download more") \
+    X(RATIO_TOO_LOW,    30, 403, "your ratio is below this tracker's minimum: seed before you download more") \
     X(TOO_MANY_TORRENTS, 30, 429, "you share more torrents at once than this tracker allows")          \
     X(SWARM_FULL,       30, 503, "the swarm is full; try again later")                                 \
     X(TOO_OFTEN,         1, 429, "too many signatures to check from you; try again in a minute")       \

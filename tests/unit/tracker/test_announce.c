@@ -443,6 +443,20 @@ static void a_scrape_needs_a_passkey_and_leaves_unknown_torrents_out(void **stat
     world_free(w);
 }
 
+/* A client that is told "never" does not ask again until it is started anew: nobody who seeds to
+ * mend his ratio, or was there before his torrent or his name came back, may be told that. */
+static void never_is_said_only_of_what_no_time_mends(void **state) {
+    static const pbts_refusal PASSING[] = { PBTS_REFUSAL_RATIO_TOO_LOW,
+                                            PBTS_REFUSAL_UNKNOWN_TORRENT,
+                                            PBTS_REFUSAL_UNKNOWN_USER };
+    (void)state;
+    for (size_t i = 0; i < sizeof PASSING / sizeof PASSING[0]; i++) {
+        assert_in_range(pbts_refusal_failure(PASSING[i]).retry_in_minutes, 1, 60);
+    }
+    assert_int_equal(pbts_refusal_failure(PBTS_REFUSAL_PASSKEY_INVALID).retry_in_minutes, -1);
+    assert_int_equal(pbts_refusal_failure(PBTS_REFUSAL_CLIENT_DENIED).retry_in_minutes, -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_current_passkey_lets_in),
@@ -450,6 +464,7 @@ int main(void) {
         cmocka_unit_test(open_access_lets_anybody_in_but_no_wrong_passkey),
         cmocka_unit_test(nobody_speaks_for_an_anonymous_peer_by_its_id_alone),
         cmocka_unit_test(a_denied_client_is_refused_by_its_prefix),
+        cmocka_unit_test(never_is_said_only_of_what_no_time_mends),
         cmocka_unit_test(below_the_ratio_nobody_starts_a_download),
         cmocka_unit_test(no_event_gets_a_poor_newcomer_in),
         cmocka_unit_test(a_poor_seeder_cannot_turn_into_a_downloader),
