@@ -16,6 +16,7 @@ typedef struct flight {
     announcer *owner;
     pbts_tracker_turn turn;
     bool is_home, refused;
+    bool by_id;          /* it says who we are by the tracker's id of us */
     home_asking *asking; /* at most one of these three */
     web_request *http;
     udp_announce *udp;
@@ -71,10 +72,12 @@ static void answered(flight *f, announce_result *result, uint32_t min_interval_s
 
 /* ---- HTTP ---- */
 
+/* One that was signed may be refused because another of ours overtook it: the id that came with
+ * that one's answer is good. */
 static void refused(flight *f, const pbts_announce_answer *answer) {
     char text[512];
     f->refused = true;
-    if (f->is_home) home_refused(f->owner->config.ours);
+    if (f->by_id) home_refused(f->owner->config.ours);
     (void)snprintf(text, sizeof text, "%.*s", (int)answer->failure.len,
                    (const char *)answer->failure.data);
     failed(f, text, answer->retry_in_minutes);
@@ -127,6 +130,7 @@ static void send_http(flight *f, pbts_announce *announce) {
     if (f->is_home) {
         home_identify(a->config.ours, announce, &room, now_of().unix_s);
         base = pbts_span_text(room.url);
+        f->by_id = announce->tracker_id.len > 0;
     }
     pbts_writer writer = pbts_writer_over((uint8_t *)url, sizeof url - 1);
     pbts_announce_url_write(&writer, base, announce);
