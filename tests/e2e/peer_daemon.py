@@ -134,18 +134,24 @@ def nonsense():
     t.check("many connections are no problem", t.wait_until(lambda: raw(b'{"do": "list"}\n') != []))
 
 
+def bait_of(daemon, user, content):
+    """(.torrent of this content, somebody who seeds it)"""
+    path = t.TMP / f"{content.name.strip('.')}.torrent"
+    t.pbts("torrent", "create", content, "--out", path, "--piece-length", PIECE, "--announce",
+           f"{daemon.url}/announce")
+    t.pbts("torrent", "add", "--tracker", daemon.url, "--key", user.key, path)
+    bait = our_peer.OurPeer(t.TMP / f"baiter-{path.stem}", "127.0.0.1", 0, user).seed(path, content)
+    t.wait_until(lambda: bait.events("joined"))
+    return path, bait
+
+
 def own_state(daemon, user, second, outside):
     """A torrent that is called like the state folder, with a note of something that was added."""
     folder = t.TMP / "bait" / ".pbts"
     (folder / "added").mkdir(parents=True)
     note = {"source": str(second), "dir": str(outside)}
     (folder / "added" / "x.json").write_text(json.dumps(note))
-    path = t.TMP / "bait.torrent"
-    t.pbts("torrent", "create", folder, "--out", path, "--piece-length", PIECE, "--announce",
-           f"{daemon.url}/announce")
-    t.pbts("torrent", "add", "--tracker", daemon.url, "--key", user.key, path)
-    bait = our_peer.OurPeer(t.TMP / "baiter", "127.0.0.1", 0, user).seed(path, folder)
-    t.wait_until(lambda: bait.events("joined"))
+    path, bait = bait_of(daemon, user, folder)
     added = peer("add", path, check_exit=False)
     t.check("a torrent in the state folder is refused", added.returncode == 1 and
             "--state" in added.stderr, added)
@@ -159,12 +165,7 @@ def own_key(daemon, user, key):
     secret = key.read_bytes()
     content = t.TMP / "bait" / key.name
     content.write_bytes(os.urandom(3 * PIECE))
-    path = t.TMP / "key.torrent"
-    t.pbts("torrent", "create", content, "--out", path, "--piece-length", PIECE, "--announce",
-           f"{daemon.url}/announce")
-    t.pbts("torrent", "add", "--tracker", daemon.url, "--key", user.key, path)
-    bait = our_peer.OurPeer(t.TMP / "key-baiter", "127.0.0.1", 0, user).seed(path, content)
-    t.wait_until(lambda: bait.events("joined"))
+    path, bait = bait_of(daemon, user, content)
     infohash = peer("add", path, "--dir", key.parent).stdout.strip()
     t.check("a torrent that would be the key fails", t.wait_until(
         lambda: listed()[infohash]["state"] in ("failed", "seeding")) and
