@@ -29,6 +29,7 @@ PIECES, PIECE_LENGTH, LAST = 96, 16384, 777
 INIT_CREDIT, OVERDRAFT = 1 << 17, 1 << 16   # small, so that much of the credit is held
 ATTEMPTS_S = 60                             # a request that gets no answer for so long fails
 START_MAX_S = 5.0                           # under sanitizers, beside the load
+OPERATIONS = 10                             # between two kills, on the average
 
 
 class NoAnswer(Exception):
@@ -207,6 +208,14 @@ def kill_while_it_starts(daemon, choose):
     daemon.kill()
 
 
+def operations(workers):
+    return sum(worker.operations for worker in workers)
+
+
+def held(workers):
+    return sum(worker.book.held_bytes for worker in workers)
+
+
 def kill_and_restart(daemon, workers, choose):
     """Seconds until it listened again; what is missing of what had been answered."""
     time.sleep(choose.uniform(0.02, 0.6))
@@ -281,27 +290,27 @@ def main():
     for thread in running:
         thread.start()
     missing, starts, begun = [], [], time.monotonic()
-    for _ in range(KILLS):
+    for number in range(KILLS):
+        t.wait_until(lambda n=number: operations(workers) > OPERATIONS * n, ATTEMPTS_S)  # a slow disk
         took, lost = kill_and_restart(daemon, workers, choose)
         starts.append(took)
         missing += lost
         if lost or any(worker.problems for worker in workers):
             break
+    t.wait_until(lambda: operations(workers) > OPERATIONS * KILLS and held(workers) > 0, ATTEMPTS_S)
     stop.set()
     for thread in running:
         thread.join()
     problems = [problem for worker in workers for problem in worker.problems]
-    operations = sum(worker.operations for worker in workers)
-    print(f"# {len(starts)} kills in {time.monotonic() - begun:.1f} s, {operations} operations, "
+    print(f"# {len(starts)} kills in {time.monotonic() - begun:.1f} s, {operations(workers)} operations, "
           f"{sum(w.book.reports for w in workers)} reports, {sum(w.book.lost for w in workers)} "
           f"done whose answer was lost, start {min(starts):.2f} to {max(starts):.2f} s", flush=True)
     t.check(f"{KILLS} kills and starts without a repair command", len(starts) == KILLS)
     t.check("after each start everything that was answered is there", not missing, missing[:5])
     t.check("every answer fits the books", not problems, problems[:3])
     t.check("a start stays quick", max(starts) < START_MAX_S, starts)
-    t.check("there was load", operations > 10 * len(starts), operations)
-    held = sum(worker.book.held_bytes for worker in workers)
-    t.check("some of the credit was held first", held > 0, held)
+    t.check("there was load", operations(workers) > OPERATIONS * len(starts), operations(workers))
+    t.check("some of the credit was held first", held(workers) > 0, held(workers))
     users = check_books(daemon, workers)
     check_torrents(daemon, workers)
     check_ledger(daemon, users)
