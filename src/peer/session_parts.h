@@ -39,6 +39,7 @@ enum {
     PBTS_UNASKED_BLOCKS_MAX = 100,
 
     PBTS_TICK_MS = 1000,
+    PBTS_AWAY_MS = 2 * 1000, /* a tick that comes so late */
     PBTS_HANDSHAKE_TIMEOUT_MS = 20 * 1000,
     PBTS_KEEP_ALIVE_MS = 100 * 1000, /* BEP 3: every two minutes */
     PBTS_SILENCE_MAX_MS = 180 * 1000,
@@ -148,6 +149,7 @@ struct pbts_session {
     pbts_magnet magnet;
 
     uint64_t tick_ms; /* the next one */
+    bool was_away;    /* the last one did nothing, because it came so late */
     uint64_t link_ms; /* the next deadline of a link */
     pbts_rate down, up;
     uint64_t checking_bytes; /* of pieces whose hash is being checked */

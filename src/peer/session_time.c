@@ -130,9 +130,21 @@ static void tick_all(pbts_session *session) {
     look_at_budget(session);
 }
 
+/* We were stopped for a while, or kept from running. What others said meanwhile is not read yet:
+ * nobody is judged before it is. Once only: who is always late has to judge at some time. */
+static bool was_away(pbts_session *session) {
+    bool is_late = session->now_ms >= session->tick_ms + PBTS_AWAY_MS;
+    session->was_away = is_late && session->conn_count > 0 && !session->was_away;
+    if (!session->was_away) return false;
+    session->tick_ms = session->now_ms + PBTS_TICK_MS;
+    if (session->link_ms < session->tick_ms) session->link_ms = session->tick_ms;
+    return true;
+}
+
 void pbts_session_tick(pbts_session *session, pbts_moment now) {
     session->now_ms = now.mono_ms;
     pbts_session_refill_limit(session);
+    if (was_away(session)) return;
     pbts_session_tick_links(session, now);
     if (now.mono_ms >= session->tick_ms) {
         session->tick_ms = now.mono_ms + PBTS_TICK_MS;

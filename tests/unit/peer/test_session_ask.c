@@ -635,6 +635,27 @@ static void a_minute_without_a_byte_is_a_snub(void **state) {
     raw_free(r);
 }
 
+/* The program was stopped, as by ^Z. All that it had asked for came, and was not read. */
+static void who_was_away_judges_nobody_before_all_is_read(void **state) {
+    (void)state;
+    raw *r = raw_new_one_piece();
+    raw_start(r);
+    raw_peer *seed = raw_meet_seed(r, false);
+    assert_int_equal(raw_count(r, seed, PBTS_PEER_REQUEST), 4);
+    r->now.mono_ms += 2 * PBTS_SNUB_MS + PBTS_SILENCE_MAX_MS;
+    pbts_session_tick(r->session, r->now);
+    raw_drain(r);
+    assert_true(pbts_session_deadline_ms(r->session) > r->now.mono_ms);
+    for (uint32_t i = 0; i < 4; i++) {
+        pbts_peer_block block = { 0, i * RAW_BLOCK, RAW_BLOCK };
+        assert_false(raw_give(r, seed, &block));
+    }
+    assert_int_equal(r->finished, 1);
+    raw_pass(r, PBTS_TICK_MS);
+    assert_int_equal(r->closes, 0);
+    raw_free(r);
+}
+
 static void stopping_takes_everything_back(void **state) {
     (void)state;
     raw *r = raw_new();
@@ -903,6 +924,7 @@ int main(void) {
         cmocka_unit_test(requests_are_as_long_as_a_peer_says_it_gives),
         cmocka_unit_test(downloads_keep_the_limit),
         cmocka_unit_test(a_minute_without_a_byte_is_a_snub),
+        cmocka_unit_test(who_was_away_judges_nobody_before_all_is_read),
         cmocka_unit_test(stopping_takes_everything_back),
         cmocka_unit_test(two_who_have_everything_part),
         cmocka_unit_test(what_was_not_there_before_is_no_session),
